@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit statuses, the same for every command and output format.
+const (
+	exitYes       = 0 // the answer is yes, or the work is done
+	exitNo        = 1 // a check failed
+	exitUsage     = 2 // wrong usage or configuration
+	exitNoVerdict = 3 // it could not be told: unreadable input, unavailable trust, a bug
+)
+
+const exitHelp = `
+Exit status:
+  0  yes: verified, or done
+  1  no: a check failed
+  2  wrong usage or configuration
+  3  no verdict: input or trust could not be read, or bundler itself failed`
+
+// statusError carries the exit status an error deserves. Errors without one
+// are usage errors if they come from flag parsing, and no verdict otherwise.
+type statusError struct {
+	status int
+	hint   string // printed on its own line; teaches, never suggests weakening a check
+	err    error
+}
+
+func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Unwrap() error { return e.err }
+
+// usagef reports wrong usage or configuration: exit status 2.
+func usagef(format string, args ...any) error {
+	return &statusError{status: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// noVerdictf reports that no answer could be had: exit status 3.
+func noVerdictf(format string, args ...any) error {
+	return &statusError{status: exitNoVerdict, err: fmt.Errorf(format, args...)}
+}
+
+// withHint adds a line that says what to do next.
+func withHint(err error, format string, args ...any) error {
+	status := exitNoVerdict
+	if se, ok := errors.AsType[*statusError](err); ok {
+		status = se.status
+	}
+	return &statusError{status: status, hint: fmt.Sprintf(format, args...), err: err}
+}
+
+// errNo is returned by a command that has printed its result and whose answer
+// is no. Nothing more is printed.
+var errNo = &statusError{status: exitNo, err: errors.New("no")}
+
+// run executes one command line and returns the exit status. A panic is a bug
+// in bundler and never a verdict.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) (status int) {
+	defer func() {
+		if r := recover(); r != nil {
+			fmt.Fprintf(stderr, "bundler: error: internal error: %v\n%s", r, debug.Stack())
+			fmt.Fprintln(stderr, "bundler: hint: this is a bug in bundler, not a verdict; please report it")
+			status = exitNoVerdict
+		}
+	}()
+	out := &checkedWriter{w: stdout}
+	root := newRootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(out)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	status = report(err, stderr)
+	// A result that nobody could read is not a result.
+	if out.err != nil && status == exitYes {
+		fmt.Fprintf(stderr, "bundler: error: writing the result: %v\n", out.err)
+		return exitNoVerdict
+	}
+	return status
+}
+
+// report prints err as people should see it and returns its exit status.
+func report(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitYes
+	}
+	if err == error(errNo) {
+		return exitNo
+	}
+	se, ok := errors.AsType[*statusError](err)
+	if !ok {
+		// cobra's own errors: unknown commands, flags and argument counts.
+		se = &statusError{status: exitUsage, err: err}
+	}
+	fmt.Fprintf(stderr, "bundler: error: %v\n", se.err)
+	if se.hint != "" {
+		fmt.Fprintf(stderr, "bundler: hint: %s\n", se.hint)
+	}
+	return se.status
+}
+
+// checkedWriter remembers the first error, since renderers print in many
+// small pieces.
+type checkedWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (c *checkedWriter) Write(p []byte) (int, error) {
+	n, err := c.w.Write(p)
+	if err != nil && c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "bundler",
+		Short: "Sign artifacts as Sigstore bundles and verify them, with your own trust",
+		Long: `bundler signs artifacts as Sigstore bundles and verifies them, for people who
+bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
+` + exitHelp,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.CompletionOptions.HiddenDefaultCmd = false
+	root.AddCommand(
+		newTrustCommand(),
+		newVersionCommand(),
+	)
+	return root
+}
