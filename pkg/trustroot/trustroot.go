@@ -6,6 +6,26 @@
 // linked, windows closed. It does not decide anything about a bundle; package
 // verify does that with what is loaded here.
 //
+// A keyring is bundler's own document, since Sigstore has none for bare keys.
+// Its keys are found by hint (see Keyring); a trusted root and a signing config
+// may ride along, so that one file can hold all of a verifier's trust:
+//
+//	{
+//	  "mediaType": "application/vnd.bundler.keyring.v1+json",
+//	  "keys": [
+//	    {
+//	      "hint": "release-2026",                   (may be left out)
+//	      "publicKey": {                            (a PublicKey message)
+//	        "rawBytes": "MFkwEwYHKoZI…",
+//	        "keyDetails": "PKIX_ECDSA_P256_SHA_256",
+//	        "validFor": {"start": "2026-01-01T00:00:00Z"}   (may be left out)
+//	      }
+//	    }
+//	  ],
+//	  "trustedRoot": {…},                           (may be left out)
+//	  "signingConfig": {…}                          (may be left out)
+//	}
+//
 // A Config is one snapshot of trust. It is immutable once loaded and safe for
 // concurrent use.
 //
@@ -24,10 +44,10 @@ import (
 // numbers and names of protobuf-specs' PublicKeyDetails.
 type KeyDetails = keyspec.Details
 
-// A Config is everything one trust document says. At least one of Root and
-// Keyring is set.
+// A Config is everything one trust document says. Root and Keyring are both
+// nil only in a bare signing config, which nothing can be verified with.
 type Config struct {
-	Root    *Root          // nil in a bare keyring
+	Root    *Root          // nil in a bare keyring or signing config
 	Signing *SigningConfig // nil unless the document has one
 	Keyring *Keyring       // nil unless the document has one
 
@@ -57,11 +77,17 @@ func (v Validity) Contains(t time.Time) bool {
 	return !t.Before(v.Start) && (v.End.IsZero() || !t.After(v.End))
 }
 
-// A Log is a transparency log, or a CT log.
+// A Log is a transparency log, or a CT log. NewRekorLog and NewCTLog make one.
+//
+// One log may be listed twice, with different windows; Identity counts it
+// once. A list that names one key under two log ids or two operators is
+// refused.
 type Log struct {
-	BaseURL    string
-	Origin     string // host and path of BaseURL: what its checkpoints are called
-	Operator   string // "" before v0.2
+	BaseURL string
+	// Origin is what its checkpoints are called: host, port and path of
+	// BaseURL, or its bare host name where that is what the log id commits to.
+	Origin     string
+	Operator   string // "" where none is named
 	Key        crypto.PublicKey
 	KeyDetails KeyDetails
 	SPKI       []byte // DER of Key as SubjectPublicKeyInfo
@@ -69,7 +95,7 @@ type Log struct {
 	ID         []byte // log id: SHA-256 of SPKI, or the untruncated checkpoint key id
 
 	// CheckpointKeyID is the signed-note key id of Key under Origin, computed,
-	// never copied from the file.
+	// never copied from the file. It is zero in a CT log.
 	CheckpointKeyID [4]byte
 }
 
@@ -77,7 +103,8 @@ type Log struct {
 // else the key. Two Logs with one Identity are one witness.
 func (l *Log) Identity() string { return identity(l.Operator, l.SPKI) }
 
-// An Authority is a certificate authority or a timestamp authority.
+// An Authority is a certificate authority or a timestamp authority. NewCA and
+// NewTSA make one.
 type Authority struct {
 	URI      string
 	Operator string
@@ -88,6 +115,11 @@ type Authority struct {
 	// document was loaded. In a TSA's chain the first may be the signing
 	// certificate itself.
 	Chain []*x509.Certificate
+
+	// Window is when all of it holds: ValidFor, and the dates of every
+	// certificate in Chain. It may be empty (End before Start): then nothing
+	// that this authority issued verifies.
+	Window Validity
 }
 
 // Anchor returns the last certificate of the chain, the one that is trusted.
@@ -104,18 +136,4 @@ func identity(operator string, key []byte) string {
 		return "operator " + operator
 	}
 	return "key " + string(key)
-}
-
-// A Keyring holds bare public keys, chosen by hint.
-type Keyring struct {
-	Keys []*Key
-}
-
-// A Key is a public key that is trusted to sign artifacts.
-type Key struct {
-	Hint       string // as listed; a label for people, "" if only the derived hints apply
-	Public     crypto.PublicKey
-	KeyDetails KeyDetails
-	SPKI       []byte
-	ValidFor   Validity // zero: always
 }
