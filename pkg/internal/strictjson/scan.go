@@ -7,9 +7,10 @@ import (
 	"slices"
 )
 
-// Check enforces limits on data in one pass that allocates nothing. It is not
-// a parser: it finds the strings and counts the rest, so that what a parser
-// does afterwards is bounded. The error is an *Error.
+// Check enforces limits on data in one pass that allocates nothing and does not
+// recurse. It is not a parser: it finds the strings and counts the rest, so
+// that what a parser does afterwards is bounded. Text that is not JSON may pass
+// it. The error is an *Error.
 func Check(data []byte, limits Limits) error {
 	s := scanner{
 		data:   data,
@@ -45,6 +46,7 @@ func (s *scanner) run() error {
 		case '{', '[':
 			depth++
 			values++
+			s.name = nil // an element of an array is not the member's value
 			if depth > s.depth {
 				return errorAt(s.data, i, fmt.Sprintf("nested deeper than the limit of %d", s.depth))
 			}
@@ -64,7 +66,7 @@ func (s *scanner) run() error {
 				end++
 			}
 			if end-i > s.number {
-				return errorAt(s.data, i, fmt.Sprintf("number is longer than the limit of %d digits", s.number))
+				return errorAt(s.data, i, fmt.Sprintf("number is longer than the limit of %d bytes", s.number))
 			}
 			i = end - 1
 		}
@@ -101,7 +103,7 @@ func (s *scanner) member() string {
 	if s.name == nil {
 		return ""
 	}
-	return fmt.Sprintf(" for %q", s.name)
+	return " for " + quote(string(s.name))
 }
 
 func isNumber(c byte) bool {

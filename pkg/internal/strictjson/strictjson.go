@@ -2,9 +2,9 @@
 // reading as JSON, within the limits its reader set?
 //
 // It refuses what two parsers could read differently: duplicate members,
-// members that the target type does not know, names that differ only by case,
-// invalid UTF-8 and lone surrogates, bytes before or after the document, and
-// null where a value belongs. Limits are enforced by one scan of the bytes
+// members that the target type does not know (a name in another case is another
+// name), invalid UTF-8 and lone surrogates, bytes before or after the document,
+// and null where a value belongs. Limits are enforced by one scan of the bytes
 // that allocates nothing, before any value is built.
 //
 // It says nothing about what the values mean.
@@ -16,7 +16,9 @@ import (
 	"encoding/json/v2"
 	"errors"
 	"fmt"
+	"io"
 	"reflect"
+	"strconv"
 )
 
 // Limits bounds a document before it is parsed. A zero field takes the
@@ -24,11 +26,11 @@ import (
 type Limits struct {
 	Bytes  int // size of the document; default 8 MiB
 	Depth  int // nesting of objects and arrays; default 64
-	Values int // members and elements in all; default 200,000
+	Values int // commas and opening brackets, which bounds members and elements; default 200,000
 	Number int // bytes in one number; default 64
 
-	// Null lists the member names whose value may be null. Elsewhere null is
-	// refused: it would be read as "absent" by one reader and as a value by
+	// Null lists the member names whose value may be null, spelled without
+	// escapes. Elsewhere, and in an array under such a name, null is refused: it would be read as "absent" by one reader and as a value by
 	// another. AnyNull allows null everywhere, for documents whose format
 	// gives it a meaning.
 	Null    []string
@@ -53,7 +55,7 @@ type Error struct {
 func (e *Error) Error() string {
 	where := fmt.Sprintf("line %d, column %d", e.Line, e.Column)
 	if e.Pointer != "" {
-		where = fmt.Sprintf("%s (%s)", e.Pointer, where)
+		where = fmt.Sprintf("%s (%s)", printable(e.Pointer), where)
 	}
 	return fmt.Sprintf("at %s: %s", where, e.Reason)
 }
@@ -67,7 +69,9 @@ func Unmarshal(data []byte, v any, limits Limits) error {
 
 // UnmarshalOpen is like Unmarshal but passes over members that v has no field
 // for, for formats that reserve the right to add some. They are still held to
-// every other rule.
+// every other rule. A member named like a field of v but in another case is
+// passed over too: a format that some read without regard to case needs
+// Unmarshal.
 func UnmarshalOpen(data []byte, v any, limits Limits) error {
 	return unmarshal(data, v, limits, false)
 }
@@ -104,8 +108,11 @@ func locate(data []byte, err error) error {
 		e := errorAt(data, int(syn.ByteOffset), "")
 		e.Pointer = string(syn.JSONPointer)
 		e.Reason = syn.Err.Error()
-		if errors.Is(syn.Err, jsontext.ErrDuplicateName) {
-			e.Reason = fmt.Sprintf("member %q appears twice", syn.JSONPointer.LastToken())
+		switch {
+		case errors.Is(syn.Err, jsontext.ErrDuplicateName):
+			e.Reason = fmt.Sprintf("member %s appears twice", quote(syn.JSONPointer.LastToken()))
+		case errors.Is(syn.Err, io.ErrUnexpectedEOF):
+			e.Reason = endOfText
 		}
 		return e
 	}
@@ -115,14 +122,19 @@ func locate(data []byte, err error) error {
 		e.Reason = reason(sem)
 		return e
 	}
+	if errors.Is(err, io.EOF) { // the decoder's word for a text without a value
+		return errorAt(data, len(data), endOfText)
+	}
 	return errorAt(data, len(data), err.Error())
 }
+
+const endOfText = "the text ends where more was expected"
 
 // reason says in the reader's words what encoding/json/v2 says in Go's.
 func reason(sem *json.SemanticError) string {
 	switch {
 	case errors.Is(sem.Err, json.ErrUnknownName):
-		return fmt.Sprintf("unknown member %q", sem.JSONPointer.LastToken())
+		return "unknown member " + quote(sem.JSONPointer.LastToken())
 	case sem.Err != nil:
 		return sem.Err.Error()
 	}
@@ -160,6 +172,24 @@ func found(kind jsontext.Kind) string {
 		return "a number"
 	}
 	return kind.String()
+}
+
+// quote quotes text from the document, and no more of it than a message needs.
+func quote(text string) string {
+	const most = 80
+	if len(text) > most {
+		return strconv.Quote(text[:most]) + "..."
+	}
+	return strconv.Quote(text)
+}
+
+// printable is text as it stands, unless it is long or holds what a terminal
+// would act on.
+func printable(text string) string {
+	if q := quote(text); q != `"`+text+`"` {
+		return q
+	}
+	return text
 }
 
 func errorAt(data []byte, offset int, reason string) *Error {
