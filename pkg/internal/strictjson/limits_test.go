@@ -99,8 +99,9 @@ func TestHostileDocumentsAreRefusedEarly(t *testing.T) {
 			refused := []byte(test.refused)
 			start := time.Now()
 			err := Unmarshal(refused, new(any), Limits{})
-			if took := time.Since(start); took > 100*time.Millisecond {
-				t.Errorf("took %v, want at most 100 ms", took)
+			// Far above what it takes, far below what a quadratic scan would.
+			if took, most := time.Since(start), time.Second; took > most || strings.HasPrefix(test.name, "R05") && took > most/10 {
+				t.Errorf("took %v", took)
 			}
 			wantError(t, err, test.want)
 			if e, ok := errors.AsType[*Error](err); ok && e.Column > test.stop {
