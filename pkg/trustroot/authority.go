@@ -85,7 +85,7 @@ func (l *loader) authority(w *wireAuthority, path string, r role) (*Authority, e
 	if err != nil {
 		return nil, err
 	}
-	return &Authority{URI: w.URI, Operator: w.Operator, ValidFor: valid, Chain: chain, Window: window(chain, valid)}, nil
+	return &Authority{URI: w.URI, Operator: w.Operator, ValidFor: valid, Chain: chain, Window: window(chain, valid), at: path}, nil
 }
 
 func (l *loader) chain(w *wireChain, path string, r role) ([]*x509.Certificate, error) {

@@ -45,6 +45,8 @@ type Key struct {
 	KeyDetails KeyDetails
 	SPKI       []byte
 	ValidFor   Validity // zero: always
+
+	at string // pointer to it in the document, for Check
 }
 
 // NewKey returns the key pub for use by the algorithm details; zero stands for
@@ -198,7 +200,7 @@ func loadKey(w *wireKey, path string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	key.Hint = w.Hint
+	key.Hint, key.at = w.Hint, path
 	key.ValidFor, err = w.PublicKey.ValidFor.validity(path + "/publicKey/validFor")
 	return key, err
 }

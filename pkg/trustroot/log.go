@@ -145,6 +145,7 @@ func loadLog(w *wireLog, path string, kind logKind) (*Log, error) {
 	log := &Log{
 		BaseURL: w.BaseURL, Operator: w.Operator,
 		Key: key.Public, KeyDetails: key.KeyDetails, SPKI: key.SPKI, ValidFor: valid,
+		at: path,
 	}
 	origins, err := originsOf(w.BaseURL)
 	if err != nil {

@@ -116,15 +116,18 @@ func Parse(data []byte, source string) (*Config, error) {
 	}
 	c.Source = source
 	c.SHA256 = sha256.Sum256(data)
-	c.Warnings = l.warnings
+	c.skipped = l.skipped
+	for _, f := range l.skipped {
+		c.Warnings = append(c.Warnings, f.Path+": skipped: "+f.Message)
+	}
 	return c, nil
 }
 
 // A loader turns wire messages into values, and remembers what spans entries.
 type loader struct {
-	warnings []string
-	certs    int                    // seen so far, against maxCerts
-	links    map[[2]string]struct{} // verified pairs of child and issuer, by DER
+	skipped []Finding              // entries left out
+	certs   int                    // seen so far, against maxCerts
+	links   map[[2]string]struct{} // verified pairs of child and issuer, by DER
 }
 
 func (l *loader) parse(data []byte) (*Config, error) {
@@ -275,7 +278,7 @@ func (e *unknownKeyError) Error() string {
 func (l *loader) skip(path string, err error) bool {
 	unknown, ok := errors.AsType[*unknownKeyError](err)
 	if ok {
-		l.warnings = append(l.warnings, fmt.Sprintf("%s: skipped: %v", path, unknown))
+		l.skipped = append(l.skipped, Finding{Severity: SeverityError, Path: path, Message: unknown.Error()})
 	}
 	return ok
 }

@@ -54,6 +54,8 @@ type Config struct {
 	Source   string   // where it was read from: a path, or a name the caller gave
 	SHA256   [32]byte // of the document's bytes
 	Warnings []string // entries skipped, because this build does not know their key type
+
+	skipped []Finding // what Warnings says, for Check
 }
 
 // Root is a TrustedRoot: who may vouch for a signer, for an entry, for a time.
@@ -77,6 +79,8 @@ func (v Validity) Contains(t time.Time) bool {
 	return !t.Before(v.Start) && (v.End.IsZero() || !t.After(v.End))
 }
 
+func (v Validity) equal(w Validity) bool { return v.Start.Equal(w.Start) && v.End.Equal(w.End) }
+
 // A Log is a transparency log, or a CT log. NewRekorLog and NewCTLog make one.
 //
 // One log may be listed twice, with different windows; Identity counts it
@@ -97,6 +101,8 @@ type Log struct {
 	// CheckpointKeyID is the signed-note key id of Key under Origin, computed,
 	// never copied from the file. It is zero in a CT log.
 	CheckpointKeyID [4]byte
+
+	at string // pointer to it in the document, for Check
 }
 
 // Identity returns what a threshold counts: the operator where one is named,
@@ -120,6 +126,8 @@ type Authority struct {
 	// certificate in Chain. It may be empty (End before Start): then nothing
 	// that this authority issued verifies.
 	Window Validity
+
+	at string // pointer to it in the document, for Check
 }
 
 // Anchor returns the last certificate of the chain, the one that is trusted.
