@@ -4,7 +4,9 @@
 //
 // Reading is as wide as the mapping allows a writer to be (base64 in either
 // alphabet, padded or not; 64-bit integers quoted or not; enums by name or
-// number); writing is canonical.
+// number; times in any zone), but no wider: a value has one spelling in each of
+// these forms, so integers have no exponent and base64 no stray bits. Writing is
+// canonical.
 // Source: protobuf.dev/programming-guides/json.
 package pbjson
 
@@ -91,7 +93,8 @@ func (i Int64) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.String(strconv.FormatInt(int64(i), 10)))
 }
 
-// Time is a google.protobuf.Timestamp: RFC 3339 in JSON, nanoseconds at most.
+// Time is a google.protobuf.Timestamp: RFC 3339 in JSON, nanoseconds at most,
+// years 1 to 9999 in UTC.
 type Time time.Time
 
 func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
@@ -100,7 +103,7 @@ func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 		return err
 	}
 	parsed, err := time.Parse(time.RFC3339Nano, string(s))
-	if err != nil || parsed.Year() < 1 || parsed.Year() > 9999 || strings.ContainsRune(string(s), ',') {
+	if err != nil || !isRFC3339(string(s)) || !inRange(parsed) {
 		return fmt.Errorf("expected an RFC 3339 time, found %q", clip(s))
 	}
 	*t = Time(parsed.UTC())
@@ -108,10 +111,45 @@ func (t *Time) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func (t Time) MarshalJSONTo(enc *jsontext.Encoder) error {
-	return enc.WriteToken(jsontext.String(time.Time(t).UTC().Format(time.RFC3339Nano)))
+	u := time.Time(t).UTC()
+	if !inRange(u) {
+		return fmt.Errorf("expected a time in the years 1 to 9999, found year %d", u.Year())
+	}
+	layout := "2006-01-02T15:04:05.000000000Z"
+	switch ns := u.Nanosecond(); {
+	case ns == 0:
+		layout = "2006-01-02T15:04:05Z"
+	case ns%1_000_000 == 0:
+		layout = "2006-01-02T15:04:05.000Z"
+	case ns%1_000 == 0:
+		layout = "2006-01-02T15:04:05.000000Z"
+	}
+	return enc.WriteToken(jsontext.String(u.Format(layout)))
 }
 
-// ReadEnum reads an enum value: its name as names has it, or its number.
+func inRange(t time.Time) bool {
+	year := t.UTC().Year()
+	return 1 <= year && year <= 9999
+}
+
+// isRFC3339 refuses what time.Parse lets through: an hour of one digit, a comma
+// before the fraction, a fraction of more than nine digits (it would be cut
+// off), and an offset of a day or an hour in minutes. s has been parsed.
+func isRFC3339(s string) bool {
+	const seconds = len("2006-01-02T15:04:05")
+	if s[len("2006-01-02T15")] != ':' {
+		return false
+	}
+	zone := strings.IndexAny(s[seconds:], "Z+-")
+	if zone > len(".999999999") || s[seconds] == ',' {
+		return false
+	}
+	offset := s[seconds+zone:]
+	return offset == "Z" || offset[1:3] < "24" && offset[4:6] < "60"
+}
+
+// ReadEnum reads an enum value: its name as names has it, or its number. A value
+// that names does not have is an *UnknownEnumError.
 func ReadEnum(dec *jsontext.Decoder, names map[int32]string) (int32, error) {
 	v, err := dec.ReadValue()
 	if err != nil {
@@ -119,15 +157,17 @@ func ReadEnum(dec *jsontext.Decoder, names map[int32]string) (int32, error) {
 	}
 	switch v.Kind() {
 	case '"':
+		text := string(v[1 : len(v)-1])
 		for n, name := range names {
-			if name == string(v[1:len(v)-1]) {
+			if name == text {
 				return n, nil
 			}
 		}
-		return 0, &UnknownEnumError{Value: string(clip(v))}
+		return 0, &UnknownEnumError{Value: string(clip([]byte(text)))}
 	case '0':
 		n, err := strconv.ParseInt(string(v), 10, 32)
-		if _, ok := names[int32(n)]; err == nil && ok {
+		_, known := names[int32(n)]
+		if err == nil && known && strconv.FormatInt(n, 10) == string(v) {
 			return int32(n), nil
 		}
 		return 0, &UnknownEnumError{Value: string(clip(v))}
@@ -136,9 +176,11 @@ func ReadEnum(dec *jsontext.Decoder, names map[int32]string) (int32, error) {
 }
 
 // UnknownEnumError reports an enum value that this program does not know.
-type UnknownEnumError struct{ Value string }
+type UnknownEnumError struct {
+	Value string // the name or number as the document spells it, cut off if long
+}
 
-func (e *UnknownEnumError) Error() string { return "unknown value " + e.Value }
+func (e *UnknownEnumError) Error() string { return fmt.Sprintf("unknown value %q", e.Value) }
 
 func readString(dec *jsontext.Decoder, want string) ([]byte, error) {
 	v, err := dec.ReadValue()
