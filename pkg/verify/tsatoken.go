@@ -1,0 +1,347 @@
+package verify
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha1"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
+	"errors"
+	"fmt"
+	"math/big"
+	"slices"
+	"time"
+)
+
+// The ASN.1 of a time-stamp response. Source: RFC 3161 section 2.4.2, RFC 5652
+// section 5, RFC 5816, RFC 5035.
+type (
+	tsResponse struct {
+		Status struct {
+			Status int
+			Text   []string       `asn1:"optional"`
+			Fail   asn1.BitString `asn1:"optional"`
+		}
+		Token contentInfo `asn1:"optional"`
+	}
+	contentInfo struct {
+		Type    asn1.ObjectIdentifier
+		Content asn1.RawValue `asn1:"explicit,tag:0"`
+	}
+	signedData struct {
+		Version      int
+		DigestAlgs   []pkix.AlgorithmIdentifier `asn1:"set"`
+		Encapsulated struct {
+			Type    asn1.ObjectIdentifier
+			Content asn1.RawValue `asn1:"explicit,optional,tag:0"`
+		}
+		Certificates asn1.RawValue `asn1:"optional,tag:0"`
+		CRLs         asn1.RawValue `asn1:"optional,tag:1"`
+		Signers      []signerInfo  `asn1:"set"`
+	}
+	signerInfo struct {
+		Version       int
+		ID            asn1.RawValue
+		DigestAlg     pkix.AlgorithmIdentifier
+		SignedAttrs   asn1.RawValue `asn1:"optional,tag:0"`
+		SignatureAlg  pkix.AlgorithmIdentifier
+		Signature     []byte
+		UnsignedAttrs asn1.RawValue `asn1:"optional,tag:1"`
+	}
+	issuerAndSerial struct {
+		Issuer asn1.RawValue
+		Serial *big.Int
+	}
+	attribute struct {
+		Type   asn1.ObjectIdentifier
+		Values asn1.RawValue `asn1:"set"`
+	}
+	tstInfo struct {
+		Version        int
+		Policy         asn1.ObjectIdentifier
+		MessageImprint struct {
+			Algorithm     pkix.AlgorithmIdentifier
+			HashedMessage []byte
+		}
+		Serial     *big.Int
+		GenTime    time.Time        `asn1:"generalized"`
+		Accuracy   accuracy         `asn1:"optional"`
+		Ordering   bool             `asn1:"optional"`
+		Nonce      *big.Int         `asn1:"optional"`
+		TSA        asn1.RawValue    `asn1:"optional,explicit,tag:0"`
+		Extensions []pkix.Extension `asn1:"optional,tag:1"`
+	}
+	accuracy struct {
+		Seconds int `asn1:"optional"`
+		Millis  int `asn1:"optional,tag:0"`
+		Micros  int `asn1:"optional,tag:1"`
+	}
+	essCertID struct {
+		Hash []byte
+		Rest asn1.RawValue `asn1:"optional"`
+	}
+	essCertIDv2 struct {
+		Algorithm pkix.AlgorithmIdentifier `asn1:"optional"`
+		Hash      []byte
+		Rest      asn1.RawValue `asn1:"optional"`
+	}
+)
+
+var (
+	oidSignedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	oidTSTInfo       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}
+	oidContentType   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
+	oidMessageDigest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
+	oidSigningCert   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 12}
+	oidSigningCertV2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
+)
+
+const maxTokenCertificates = 8
+
+// A timestampToken is a parsed response. Nothing in it is proved.
+type timestampToken struct {
+	info         tstInfo
+	imprintHash  crypto.Hash
+	content      []byte // DER of info, what the signature covers by way of its digest
+	signer       signerInfo
+	certificates []*x509.Certificate
+}
+
+func parseTimestamp(der []byte) (*timestampToken, error) {
+	var resp tsResponse
+	if err := unmarshalAll(der, &resp, "a time-stamp response"); err != nil {
+		return nil, err
+	}
+	if s := resp.Status.Status; s != 0 && s != 1 {
+		return nil, fmt.Errorf("the authority rejected the request: status %d", s)
+	}
+	if !resp.Token.Type.Equal(oidSignedData) {
+		return nil, errors.New("expected signed data in the time-stamp response")
+	}
+	var sd signedData
+	if err := unmarshalAll(resp.Token.Content.Bytes, &sd, "signed data"); err != nil {
+		return nil, err
+	}
+	if !sd.Encapsulated.Type.Equal(oidTSTInfo) || len(sd.Signers) != 1 {
+		return nil, fmt.Errorf("expected time-stamp information signed by one signer, found type %v and %d signers", sd.Encapsulated.Type, len(sd.Signers))
+	}
+	t := &timestampToken{signer: sd.Signers[0]}
+	if err := unmarshalAll(sd.Encapsulated.Content.Bytes, &t.content, "an octet string"); err != nil {
+		return nil, err
+	}
+	if err := unmarshalAll(t.content, &t.info, "time-stamp information"); err != nil {
+		return nil, err
+	}
+	var err error
+	if t.imprintHash, err = hashOf(t.info.MessageImprint.Algorithm.Algorithm); err != nil {
+		return nil, fmt.Errorf("message imprint: %w", err)
+	}
+	for _, ext := range t.info.Extensions {
+		if ext.Critical {
+			return nil, fmt.Errorf("it has an unknown critical extension %v", ext.Id)
+		}
+	}
+	t.certificates, err = parseCertificateSet(sd.Certificates.Bytes)
+	return t, err
+}
+
+// unmarshalAll parses DER that must be one value and nothing after it.
+func unmarshalAll(der []byte, v any, what string) error {
+	rest, err := asn1.Unmarshal(der, v)
+	if err != nil {
+		return fmt.Errorf("expected %s: %w", what, err)
+	}
+	if len(rest) > 0 {
+		return fmt.Errorf("expected %s and nothing after it, found %d more bytes", what, len(rest))
+	}
+	return nil
+}
+
+func parseCertificateSet(der []byte) ([]*x509.Certificate, error) {
+	certs, err := x509.ParseCertificates(der)
+	if err != nil {
+		return nil, fmt.Errorf("certificates of the token: %w", err)
+	}
+	if len(certs) > maxTokenCertificates {
+		return nil, fmt.Errorf("expected at most %d certificates in the token, found %d", maxTokenCertificates, len(certs))
+	}
+	return certs, nil
+}
+
+// isSigner reports whether the token says that c signed it.
+func (t *timestampToken) isSigner(c *x509.Certificate) bool {
+	if t.signer.ID.Class == asn1.ClassContextSpecific && t.signer.ID.Tag == 0 {
+		return len(c.SubjectKeyId) > 0 && bytes.Equal(t.signer.ID.Bytes, c.SubjectKeyId)
+	}
+	var id issuerAndSerial
+	if unmarshalAll(t.signer.ID.FullBytes, &id, "issuer and serial number") != nil {
+		return false
+	}
+	return bytes.Equal(id.Issuer.FullBytes, c.RawIssuer) && id.Serial.Cmp(c.SerialNumber) == 0
+}
+
+func (t *timestampToken) embeddedSigner() *x509.Certificate {
+	for _, c := range t.certificates {
+		if t.isSigner(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+func (t *timestampToken) signerName() string {
+	if c := t.embeddedSigner(); c != nil {
+		return fmt.Sprintf("%q", c.Subject)
+	}
+	var id issuerAndSerial
+	var issuer pkix.RDNSequence
+	if unmarshalAll(t.signer.ID.FullBytes, &id, "") == nil && unmarshalAll(id.Issuer.FullBytes, &issuer, "") == nil {
+		return fmt.Sprintf("serial number %v of %q", id.Serial, issuer)
+	}
+	return "an unnamed signer"
+}
+
+// checkSignature verifies that leaf signed the token: the attributes name the
+// content's digest and the certificate, and the signature is over them.
+func (t *timestampToken) checkSignature(leaf *x509.Certificate) error {
+	hash, err := hashOf(t.signer.DigestAlg.Algorithm)
+	if err != nil {
+		return fmt.Errorf("signature: %w", err)
+	}
+	attrs, err := t.attributes()
+	if err != nil {
+		return err
+	}
+	var contentType asn1.ObjectIdentifier
+	if err := attrs.single(oidContentType, &contentType); err != nil || !contentType.Equal(oidTSTInfo) {
+		return errors.New("expected a signed content type of time-stamp information")
+	}
+	var digest []byte
+	if err := attrs.single(oidMessageDigest, &digest); err != nil {
+		return fmt.Errorf("signed message digest: %w", err)
+	}
+	h := hash.New()
+	h.Write(t.content)
+	if !bytes.Equal(h.Sum(nil), digest) {
+		return errors.New("the signed message digest is not the content's")
+	}
+	if err := attrs.namesCertificate(leaf); err != nil {
+		return err
+	}
+	// The signature covers the attributes as a SET OF, not as they are tagged
+	// in the message: RFC 5652 section 5.4.
+	signed := slices.Clone(t.signer.SignedAttrs.FullBytes)
+	signed[0] = asn1.TagSet | 0x20
+	return verifyCMS(leaf, hash, signed, t.signer.Signature)
+}
+
+func verifyCMS(leaf *x509.Certificate, hash crypto.Hash, signed, sig []byte) error {
+	h := hash.New()
+	h.Write(signed)
+	digest := h.Sum(nil)
+	ok := false
+	switch pub := leaf.PublicKey.(type) {
+	case *ecdsa.PublicKey:
+		ok = pub.Curve.Params().BitSize >= 256 && ecdsa.VerifyASN1(pub, digest, sig)
+	case *rsa.PublicKey:
+		ok = pub.N.BitLen() >= 2048 && rsa.VerifyPKCS1v15(pub, hash, digest, sig) == nil
+	case ed25519.PublicKey:
+		ok = hash == crypto.SHA512 && ed25519.Verify(pub, signed, sig) // RFC 8419
+	}
+	if !ok {
+		return fmt.Errorf("its signature was not made by the key of %q", leaf.Subject)
+	}
+	return nil
+}
+
+type attributes []attribute
+
+func (t *timestampToken) attributes() (attributes, error) {
+	rest := t.signer.SignedAttrs.Bytes
+	var attrs attributes
+	for len(rest) > 0 {
+		var a attribute
+		var err error
+		if rest, err = asn1.Unmarshal(rest, &a); err != nil {
+			return nil, fmt.Errorf("signed attributes: %w", err)
+		}
+		if len(attrs) == 32 {
+			return nil, errors.New("more than 32 signed attributes")
+		}
+		attrs = append(attrs, a)
+	}
+	if len(attrs) == 0 {
+		return nil, errors.New("expected signed attributes, found none")
+	}
+	return attrs, nil
+}
+
+// single parses the only value of the only attribute of that type.
+func (as attributes) single(oid asn1.ObjectIdentifier, v any) error {
+	found := false
+	for _, a := range as {
+		if !a.Type.Equal(oid) {
+			continue
+		}
+		if found {
+			return fmt.Errorf("attribute %v is there twice", oid)
+		}
+		found = true
+		if err := unmarshalAll(a.Values.Bytes, v, "one value"); err != nil {
+			return err
+		}
+	}
+	if !found {
+		return fmt.Errorf("attribute %v is missing", oid)
+	}
+	return nil
+}
+
+// namesCertificate checks the signing-certificate attribute, which ties the
+// signature to one certificate: RFC 5035 sections 3 and 4.
+func (as attributes) namesCertificate(leaf *x509.Certificate) error {
+	var list struct {
+		Certs    []asn1.RawValue
+		Policies asn1.RawValue `asn1:"optional"`
+	}
+	v2 := as.single(oidSigningCertV2, &list) == nil
+	if !v2 {
+		if err := as.single(oidSigningCert, &list); err != nil {
+			return fmt.Errorf("signing certificate: %w", err)
+		}
+	}
+	if len(list.Certs) == 0 {
+		return errors.New("signing certificate: none named")
+	}
+	var want, got []byte
+	if v2 {
+		id := essCertIDv2{Algorithm: pkix.AlgorithmIdentifier{Algorithm: oidSHA256}}
+		if err := unmarshalAll(list.Certs[0].FullBytes, &id, "a certificate id"); err != nil {
+			return fmt.Errorf("signing certificate: %w", err)
+		}
+		hash, err := hashOf(id.Algorithm.Algorithm)
+		if err != nil {
+			return fmt.Errorf("signing certificate: %w", err)
+		}
+		h := hash.New()
+		h.Write(leaf.Raw)
+		want, got = h.Sum(nil), id.Hash
+	} else {
+		// The first version of the attribute identifies by SHA-1. It is only
+		// an identifier here: the certificate is known, and its key verified.
+		var id essCertID
+		if err := unmarshalAll(list.Certs[0].FullBytes, &id, "a certificate id"); err != nil {
+			return fmt.Errorf("signing certificate: %w", err)
+		}
+		sum := sha1.Sum(leaf.Raw)
+		want, got = sum[:], id.Hash
+	}
+	if !bytes.Equal(want, got) {
+		return fmt.Errorf("it names another signing certificate than %q", leaf.Subject)
+	}
+	return nil
+}
