@@ -80,8 +80,8 @@ func (k *checker) logs(kind string, logs []*Log, mediaType string) {
 	var spans []span
 	for i, l := range logs {
 		what := kind + " " + l.label()
-		if l.KeyDetails.Old() {
-			k.warnf(l.at, "%s: key type %v is of an old kind: its successor should be listed under a current one", what, l.KeyDetails)
+		if l.KeyDetails.Old() && l.ValidFor.Contains(k.now) {
+			k.warnf(l.at, "%s: key type %v is of an old kind: the log should move to a current one", what, l.KeyDetails)
 		}
 		if l.BaseURL == "" {
 			k.warnf(l.at, "%s: no baseUrl: its checkpoints can not be told from another log's", what)

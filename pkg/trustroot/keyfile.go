@@ -70,6 +70,20 @@ func ParsePublicKey(data []byte) (crypto.PublicKey, error) {
 	return pub, err
 }
 
+// KeyDetailsFor returns the algorithm that pub signs by: the one called name,
+// which must be current and fit the key, or for an empty name the one that
+// Sigstore's registry prescribes for its type.
+func KeyDetailsFor(pub crypto.PublicKey, name string) (KeyDetails, error) {
+	if name == "" {
+		return keyspec.ForKey(pub)
+	}
+	details, ok := keyspec.Parse(name)
+	if !ok || details.Old() {
+		return 0, fmt.Errorf("expected a current algorithm, such as PKIX_ECDSA_P256_SHA_256, found %q", name)
+	}
+	return details, keyspec.Check(pub, details)
+}
+
 func parseDER(der []byte, kind string) (crypto.PublicKey, error) {
 	if kind == "RSA PUBLIC KEY" {
 		return x509.ParsePKCS1PublicKey(der)

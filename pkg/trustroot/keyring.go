@@ -10,9 +10,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/bundler-sign/bundler/pkg/internal/keyspec"
 )
@@ -162,7 +159,7 @@ func checkHint(hint string) error {
 	if len(hint) > maxText {
 		return fmt.Errorf("expected a hint of at most %d bytes, found %d", maxText, len(hint))
 	}
-	if !utf8.ValidString(hint) || strings.ContainsFunc(hint, unicode.IsControl) {
+	if !isPrintable(hint) {
 		return fmt.Errorf("expected a hint of printable text, found %q", hint)
 	}
 	return nil

@@ -251,7 +251,7 @@ func originsOf(baseURL string) ([]string, error) {
 	_, origin, _ := strings.Cut(text, "://")
 	origin = strings.TrimRight(origin, "/")
 	if !isNoteName(origin) {
-		return nil, fmt.Errorf("expected a URL without spaces and plus signs, since checkpoints are named after it, found %q", baseURL)
+		return nil, fmt.Errorf("expected a URL without spaces, plus signs and invisible characters, since checkpoints are named after it, found %q", baseURL)
 	}
 	if host := u.Hostname(); host != origin {
 		return []string{origin, host}, nil
@@ -260,10 +260,14 @@ func originsOf(baseURL string) ([]string, error) {
 }
 
 // isNoteName follows C2SP signed-note: a key name is not empty and has neither
-// spaces nor plus signs.
+// spaces nor plus signs. Nor may it have what would not show on a terminal.
 func isNoteName(name string) bool {
-	return name != "" && utf8.ValidString(name) && !strings.Contains(name, "+") &&
+	return name != "" && !strings.Contains(name, "+") && isPrintable(name) &&
 		strings.IndexFunc(name, unicode.IsSpace) < 0
+}
+
+func isPrintable(s string) bool {
+	return utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
 }
 
 // Signature types of C2SP signed-note. Rekor names RSA's itself, under 0xff.

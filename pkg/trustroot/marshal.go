@@ -5,6 +5,8 @@ import (
 	"encoding/json/jsontext"
 	"encoding/json/v2"
 	"errors"
+
+	"github.com/bundler-sign/bundler/pkg/internal/atomicfile"
 )
 
 // Marshal returns c as one document, in the smallest form that holds all of
@@ -38,6 +40,16 @@ func (c *Config) Marshal() ([]byte, error) {
 		return encode(signing)
 	}
 	return nil, errors.New("expected a trusted root, a signing config or a keyring, found an empty trust config")
+}
+
+// WriteFile writes c.Marshal() to path, mode 0644: whole or not at all, and
+// never over one of inputs, the files that c was made from.
+func (c *Config) WriteFile(path string, inputs ...string) error {
+	data, err := c.Marshal()
+	if err != nil {
+		return err
+	}
+	return atomicfile.Write(path, data, 0o644, inputs...)
 }
 
 // Marshal returns r as a TrustedRoot v0.2, whatever it was read from.

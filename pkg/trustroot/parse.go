@@ -258,10 +258,14 @@ func checkCount(n int, path string) error {
 	return nil
 }
 
-// checkText bounds a string that will be shown to people.
+// checkText accepts what can be shown to people: bounded, and without control
+// characters and others that a terminal would act upon.
 func checkText(s, path string) error {
 	if len(s) > maxText {
 		return fail(path, "expected at most %d bytes, found %d", maxText, len(s))
+	}
+	if !isPrintable(s) {
+		return fail(path, "expected printable text, found %q", s)
 	}
 	return nil
 }

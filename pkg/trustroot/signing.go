@@ -201,7 +201,7 @@ func CheckServiceURL(text string) error {
 	if err != nil {
 		return fmt.Errorf("expected a URL: %w", err)
 	}
-	if u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
+	if u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || !isPrintable(text) {
 		return fmt.Errorf("expected a URL such as https://rekor.example, found %q", text)
 	}
 	if u.User != nil || u.Fragment != "" {
