@@ -79,7 +79,7 @@ func (e *Error) Error() string {
 	if c := e.Report.FirstFailure(); c != nil {
 		return fmt.Sprintf("%s: %s", c.ID, c.Detail)
 	}
-	return "not verified"
+	return "rejected"
 }
 
 // Verify judges a bundle as the signature of the artifacts: one artifact for a
