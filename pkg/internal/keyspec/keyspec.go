@@ -9,6 +9,7 @@
 package keyspec
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -46,7 +47,7 @@ const (
 	RSAPSS2048SHA256    Details = 16
 	RSAPSS3072SHA256    Details = 17
 	RSAPSS4096SHA256    Details = 18
-	ECDSAP384SHA256     Details = 19 // old: made by early clients; see Requirements
+	ECDSAP384SHA256     Details = 19 // old: made by early clients, weaker than the curve
 	ECDSAP521SHA256     Details = 20 // old: made by early clients
 	MLDSA65             Details = 21
 	MLDSA87             Details = 22
@@ -143,34 +144,64 @@ func (d *Details) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
 }
 
 func (d Details) MarshalJSONTo(enc *jsontext.Encoder) error {
+	if !d.Known() {
+		return fmt.Errorf("expected known key details to write, found %v", d)
+	}
 	return enc.WriteToken(jsontext.String(d.String()))
 }
 
 // ParseKey parses the DER of a public key encoded as d prescribes, and checks
-// that it is a key of that type and size.
+// that it is a key of that type and size. It refuses every encoding of the key
+// but one: keys are named by the digest of their DER, and a second encoding
+// would be a second key to whoever counts them.
 func ParseKey(der []byte, d Details) (crypto.PublicKey, error) {
 	s, ok := specs[d]
 	if !ok {
 		return nil, fmt.Errorf("unknown key details %v", d)
 	}
-	var pub crypto.PublicKey
-	var err error
+	parse := parsePKIX
 	if s.pkcs1 {
-		pub, err = x509.ParsePKCS1PublicKey(der)
-	} else {
-		pub, err = x509.ParsePKIXPublicKey(der)
+		parse = parsePKCS1
 	}
+	pub, again, err := parse(der)
 	if err != nil {
 		return nil, fmt.Errorf("public key does not parse as %v: %w", d, err)
 	}
-	return pub, Check(pub, d)
+	if err := Check(pub, d); err != nil {
+		return nil, err
+	}
+	if !bytes.Equal(again, der) {
+		return nil, fmt.Errorf("public key for %v: expected the canonical DER of the key, found another encoding of it", d)
+	}
+	return pub, nil
 }
 
-// Check reports whether pub is a key that d describes.
+// parsePKIX returns the key in der and the key's canonical encoding.
+func parsePKIX(der []byte) (pub crypto.PublicKey, again []byte, err error) {
+	if pub, err = x509.ParsePKIXPublicKey(der); err == nil {
+		again, err = x509.MarshalPKIXPublicKey(pub)
+	}
+	return pub, again, err
+}
+
+// parsePKCS1 is parsePKIX for PKCS #1.
+func parsePKCS1(der []byte) (pub crypto.PublicKey, again []byte, err error) {
+	key, err := x509.ParsePKCS1PublicKey(der)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, x509.MarshalPKCS1PublicKey(key), nil
+}
+
+// Check reports whether pub is a key that d describes. A nil or zero key fits
+// nothing.
 func Check(pub crypto.PublicKey, d Details) error {
 	s, ok := specs[d]
 	if !ok {
 		return fmt.Errorf("unknown key details %v", d)
+	}
+	if !usable(pub) {
+		return fmt.Errorf("expected a key for %v, found %s", d, Describe(pub))
 	}
 	fits := false
 	switch pub := pub.(type) {
@@ -191,8 +222,27 @@ func Check(pub crypto.PublicKey, d Details) error {
 	return nil
 }
 
+// usable reports whether pub is a whole key of a supported type: the standard
+// library panics when it is asked to verify with less.
+func usable(pub crypto.PublicKey) bool {
+	switch pub := pub.(type) {
+	case *ecdsa.PublicKey:
+		return pub != nil && pub.Curve != nil
+	case *rsa.PublicKey:
+		return pub != nil && pub.N != nil
+	case ed25519.PublicKey:
+		return len(pub) == ed25519.PublicKeySize
+	case *mldsa.PublicKey:
+		return pub != nil && *pub != mldsa.PublicKey{}
+	}
+	return false
+}
+
 // Describe names a key's type and size, for people.
 func Describe(pub crypto.PublicKey) string {
+	if !usable(pub) {
+		return fmt.Sprintf("an unsupported or empty key of type %T", pub)
+	}
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
 		return "ECDSA " + pub.Curve.Params().Name
@@ -203,13 +253,16 @@ func Describe(pub crypto.PublicKey) string {
 	case *mldsa.PublicKey:
 		return pub.Parameters().String()
 	}
-	return fmt.Sprintf("unsupported key type %T", pub)
+	return fmt.Sprintf("%T", pub)
 }
 
 // ForKey returns what a bare public key prescribes when nothing else is said
 // about it: the registry's algorithm for its type, PKCS #1 v1.5 for RSA, and
 // pure Ed25519. An unsupported or weak key is an error.
 func ForKey(pub crypto.PublicKey) (Details, error) {
+	if !usable(pub) {
+		return 0, noAlgorithm(pub)
+	}
 	switch pub := pub.(type) {
 	case *ecdsa.PublicKey:
 		switch pub.Curve {
@@ -241,7 +294,11 @@ func ForKey(pub crypto.PublicKey) (Details, error) {
 			return MLDSA87, nil
 		}
 	}
-	return 0, fmt.Errorf("no signature algorithm is defined for %s (supported: ECDSA P-256, P-384, P-521; Ed25519; RSA 2048, 3072, 4096; ML-DSA-44, -65, -87)", Describe(pub))
+	return 0, noAlgorithm(pub)
+}
+
+func noAlgorithm(pub crypto.PublicKey) error {
+	return fmt.Errorf("no signature algorithm is defined for %s (supported: ECDSA P-256, P-384, P-521; Ed25519; RSA 2048, 3072, 4096; ML-DSA-44, -65, -87)", Describe(pub))
 }
 
 // ForCertificate returns what a certified key prescribes. It differs from

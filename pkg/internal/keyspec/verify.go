@@ -19,6 +19,14 @@ var ErrSignature = errors.New("the signature was not made by this key over these
 // VerifyDigest reports whether pub made sig over digest, by the algorithm d,
 // which must hash first: digest is d.Hash() of the message. It returns
 // ErrSignature for a wrong signature and another error for a wrong question.
+//
+// A PSS signature may have a salt of any length. Signers choose it: OpenSSL and
+// sigstore take the longest that fits, RFC 8017 and X.509 the hash's own length,
+// and sigstore's verifiers take any. The signature is no weaker for it.
+//
+// A signature has a twin in ECDSA, (r, n−s) beside (r, s), that verifies as
+// well. So two signatures never count for more than one because their bytes
+// differ: whoever counts does it by the key or the log that signed.
 func VerifyDigest(pub crypto.PublicKey, d Details, digest, sig []byte) error {
 	if err := Check(pub, d); err != nil {
 		return err
