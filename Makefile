@@ -36,9 +36,9 @@ lint: ## check format, vet and staticcheck
 fuzz: ## fuzz every target for FUZZTIME (10s) each
 	@.ci/fuzz $(FUZZTIME)
 
-bench: ## run BENCH (all) COUNT (6) times and compare the implementations
+bench: ## compare implementations: BENCH (all), COUNT (6) times, bundles of VECTORS=DIR
 	@mkdir -p .cache
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $$(.ci/benchmarks) | tee .cache/bench.txt
+	BUNDLER_VECTORS='$(abspath $(VECTORS))' go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $$(.ci/benchmarks) | tee .cache/bench.txt
 	go tool -modfile=.ci/tools.mod benchstat -col /impl .cache/bench.txt
 
 conformance: ## run the public suites' cases in VECTORS=DIR
