@@ -143,9 +143,10 @@ type (
 	}
 )
 
-// MarshalJSONTo writes the report as one JSON object.
-func (r *Report) MarshalJSONTo(enc *jsontext.Encoder) error {
-	return json.MarshalEncode(enc, r.doc(), json.Deterministic(true), json.FormatNilSliceAsNull(false))
+// MarshalJSON returns the report as one JSON object. Text that is not UTF-8,
+// such as a file's name, is shown with replacement characters.
+func (r *Report) MarshalJSON() ([]byte, error) {
+	return json.Marshal(r.doc(), json.Deterministic(true), json.FormatNilSliceAsNull(false), jsontext.AllowInvalidUTF8(true))
 }
 
 func (r *Report) doc() *reportDoc {

@@ -98,11 +98,17 @@ func (v *Verifier) Verify(b *bundle.Bundle, artifacts ...*Artifact) (*Report, er
 func (v *Verifier) VerifyJSON(data []byte, artifacts ...*Artifact) (*Report, error) {
 	b, err := bundle.Parse(data)
 	if err != nil {
-		r := v.newRun(nil, artifacts)
-		r.failf(CheckParse, "%v", err)
-		return r.finish(nil)
+		return v.Reject(err, artifacts...)
 	}
 	return v.Verify(b, artifacts...)
+}
+
+// Reject returns the report on something that is not the bundle it should be,
+// with reason as its one check.
+func (v *Verifier) Reject(reason error, artifacts ...*Artifact) (*Report, error) {
+	r := v.newRun(nil, artifacts)
+	r.failf(CheckParse, "%v", reason)
+	return r.finish(nil)
 }
 
 // run is one verification under way.
@@ -153,13 +159,13 @@ func (r *run) steps() error {
 		r.keyWindow()
 	}
 	r.content()
+	if err := r.artifact(); err != nil {
+		return err
+	}
 	if signed {
 		if err := r.signature(); err != nil {
 			return err
 		}
-	}
-	if err := r.artifact(); err != nil {
-		return err
 	}
 	r.identity()
 	if r.rep.FirstFailure() == nil {
@@ -212,12 +218,12 @@ func (r *run) skipf(id CheckID, format string, args ...any) {
 // threshold records whether enough distinct witnesses were found.
 func (r *run) threshold(id CheckID, want int, distinct map[string]bool, what, hint string) {
 	got := len(distinct)
-	c := Check{ID: id, Required: want > 0, Detail: fmt.Sprintf("%d of %d %s", got, want, what)}
+	c := Check{ID: id, Required: want > 0, Detail: fmt.Sprintf("%d %s, %d required", got, what, want)}
 	switch {
 	case got >= want && (want > 0 || got > 0):
 		c.Status = Pass
 	case want == 0:
-		c.Status, c.Detail = Absent, "no "+what+"; not required"
+		c.Status = Absent
 	default:
 		c.Status = Fail
 		c.Expected, c.Got = fmt.Sprintf("at least %d %s", want, what), fmt.Sprint(got)

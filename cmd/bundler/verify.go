@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/bundler-sign/bundler/pkg/trustroot"
+	"github.com/bundler-sign/bundler/pkg/verify"
+)
+
+// verifyFlags are the flags of bundler verify as given.
+type verifyFlags struct {
+	bundle   string
+	trust    string
+	root     string
+	options  string
+	require  string
+	output   string
+	clock    clockFlag
+	offline  bool
+	key      string
+	keyHint  string
+	details  string
+	identity identityFlags
+	any      bool
+
+	predicateType    string
+	crls, ekus       []string
+	log, sct, tsa    int
+	integrated, seen int
+	noLog, noSCT     bool
+	ecdsaSHA256      bool
+}
+
+func newVerifyCommand() *cobra.Command {
+	f := &verifyFlags{}
+	cmd := &cobra.Command{
+		Use:   "verify [flags] ARTIFACT...",
+		Short: "Verify an artifact against its bundle",
+		Long: `Verify artifacts against Sigstore bundles, with one trust config.
+
+An ARTIFACT is a file, or a digest such as sha256:9f86d0…; a digest needs
+--bundle. Without --bundle, each file's bundle is found beside it, as
+ARTIFACT.sigstore.json or ARTIFACT.sigstore. With --bundle, all artifacts must
+be what that one bundle is about. A bundle file that ends in .jsonl holds a
+bundle a line, and every one of them must verify; with --predicate-type, every
+one of that type, and there must be one.
+
+Who may have signed must be said: by --key, by --certificate-identity with
+--certificate-oidc-issuer (or --certificate-subject, for a CA of your own), or
+in an options file. Patterns match the whole name.
+
+What the bundle must prove is, unless said otherwise, a log entry, a signed
+certificate timestamp and a time of signing. --require auto asks for exactly
+what the trust config has services for, which is what a trust config for a
+CA of your own means. With --key and no trust config there is nothing to ask
+but the signature itself.
+
+Trust from a file needs no network, and none is used.
+` + exitHelp,
+		Example: `  bundler verify --trusted-root root.json --certificate-identity alice@example.com \
+      --certificate-oidc-issuer https://login.example.com release.tar.gz
+  bundler verify --key release.pub release.tar.gz
+  bundler verify --trust-config acme.json --require auto --certificate-subject 'CN=build,O=Acme' --bundle app.sigstore.json sha256:9f86d081…`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (f *verifyFlags) register(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.SortFlags = false
+	fs.StringVar(&f.bundle, "bundle", "", "the bundle `file`; - reads it from standard input")
+	fs.StringVar(&f.trust, "trust-config", "", "the trust config `file`: a trusted root, a client trust config or a keyring")
+	fs.StringVar(&f.root, "trusted-root", "", "the same as --trust-config")
+	f.identity.register(fs)
+	fs.StringVar(&f.key, "key", "", "the signer's public key `file`, PEM or DER")
+	fs.StringVar(&f.keyHint, "key-hint", "", "another `name` under which bundles know the key of --key")
+	fs.StringVar(&f.details, "key-details", "", "the signature `algorithm` that the signer's key prescribes, such as PKIX_RSA_PSS_2048_SHA256; by default that of the keyring, or of the key's type")
+	fs.StringVar(&f.options, "options", "", "an ArtifactVerificationOptions `file` (JSON), with identities and thresholds")
+	fs.StringVar(&f.predicateType, "predicate-type", "", "require an attestation with a predicate of that `type`")
+	fs.StringVar(&f.require, "require", "default", "`what` must be proved: default, or auto for what the trust config has services for")
+	fs.IntVar(&f.log, "tlog", 1, "how many transparency logs must hold the entry")
+	fs.BoolVar(&f.noLog, "no-tlog", false, "require no transparency log")
+	fs.IntVar(&f.sct, "sct", 1, "how many CT logs must hold the certificate")
+	fs.BoolVar(&f.noSCT, "no-sct", false, "require no CT log")
+	fs.IntVar(&f.tsa, "tsa", 0, "how many timestamp authorities must have seen the signature")
+	fs.IntVar(&f.integrated, "integrated-times", 0, "how many logs must promise when they integrated the entry")
+	fs.IntVar(&f.seen, "observer-times", 1, "how many of both must have seen the signature; 0 lets the present stand in")
+	fs.StringArrayVar(&f.ekus, "certificate-eku", nil, "extended key usage `OID` that a certificate must have instead of code signing; may be repeated")
+	fs.StringArrayVar(&f.crls, "crl", nil, "certificate revocation list `file`, PEM or DER; may be repeated; then all certificates must be covered")
+	fs.BoolVar(&f.ecdsaSHA256, "accept-ecdsa-sha256", false, "accept P-384 and P-521 signatures over SHA-256, as early Sigstore clients made them")
+	fs.BoolVar(&f.any, "insecure-any-identity", false, "accept any signer that the trust config vouches for")
+	fs.BoolVar(&f.offline, "offline", false, "never use the network (trust from a file never does)")
+	outputFlag(cmd, &f.output)
+	f.clock.register(cmd)
+}
+
+// run verifies and renders. With -o json there is one document on standard
+// output whatever happens.
+func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
+	if err := checkTextOrJSON(f.output); err != nil {
+		return err
+	}
+	results, err := f.verify(cmd.Context(), cmd, args)
+	out := cmd.OutOrStdout()
+	switch {
+	case err != nil && f.output == "json":
+		renderNoVerdictJSON(out, err)
+	case err != nil:
+	case f.output == "json":
+		err = renderResultsJSON(out, results)
+	default:
+		renderResultsText(out, cmd.ErrOrStderr(), results)
+	}
+	if err != nil {
+		return err
+	}
+	return verdictOf(results)
+}
+
+// verify returns a result for each pair of a bundle with its artifacts. An
+// error means that not even the question could be put.
+func (f *verifyFlags) verify(ctx context.Context, cmd *cobra.Command, args []string) ([]result, error) {
+	trust, err := f.loadTrust()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range trust.Warnings {
+		warnf(cmd.ErrOrStderr(), "%s: %s", clean(trust.Source), clean(w))
+	}
+	require, trust, err := f.requirements(cmd, trust)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := verify.New(trust, require)
+	if err != nil {
+		return nil, explainConfig(err)
+	}
+	jobs, err := f.jobs(cmd.InOrStdin(), args)
+	if err != nil {
+		return nil, err
+	}
+	var results []result
+	for _, job := range jobs {
+		if err := ctx.Err(); err != nil {
+			return nil, noVerdictf("interrupted")
+		}
+		results = append(results, job.run(ctx, verifier, f.predicateType)...)
+	}
+	return results, nil
+}
+
+// explainConfig says what to do about requirements that the trust can not meet.
+func explainConfig(err error) error {
+	if unmet, ok := errors.AsType[*verify.UnmetTrustError](err); ok {
+		return withHint(usagef("%w", unmet), "use a trust config that lists a %s, or say that this one decides what is proved: --require auto", unmet.Missing)
+	}
+	return usagef("%w", err)
+}
+
+// loadTrust reads the one trust config, or makes one of --key alone.
+func (f *verifyFlags) loadTrust() (*trustroot.Config, error) {
+	switch {
+	case f.trust != "" && f.root != "":
+		return nil, usagef("--trust-config and --trusted-root are the same flag: expected one of them")
+	case f.trust != "":
+		return loadTrustFile(f.trust)
+	case f.root != "":
+		return loadTrustFile(f.root)
+	case f.key != "":
+		return &trustroot.Config{Source: f.key}, nil
+	case f.options != "":
+		return &trustroot.Config{Source: f.options}, nil
+	}
+	return nil, withHint(usagef("no trust given: expected --trust-config, --trusted-root or --key"),
+		"a trust config says whom to believe; bundler trust create makes one from a CA's certificates")
+}
+
+// now returns the time of evaluation, to the second: certificates know no finer.
+func (f *verifyFlags) now() (time.Time, error) {
+	t, err := f.clock.now()
+	return t.Truncate(time.Second), err
+}
