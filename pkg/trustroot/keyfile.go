@@ -40,23 +40,18 @@ func KeyringOf(data []byte, details KeyDetails) (*Keyring, error) {
 }
 
 // ParsePublicKey reads the one public key in data: PEM "PUBLIC KEY" or "RSA
-// PUBLIC KEY", or either one's DER. Anything before or after it is refused, as
-// is a key of a kind or size that nothing may be signed with.
+// PUBLIC KEY", or either one's DER. Text before a PEM block is passed over, as
+// some tools describe the key there; anything after it is refused, as is a key
+// of a kind or size that nothing may be signed with.
 func ParsePublicKey(data []byte) (crypto.PublicKey, error) {
 	if len(data) > MaxKeyBytes {
 		return nil, fmt.Errorf("expected a public key of at most %d bytes, found more", MaxKeyBytes)
 	}
 	der, kind := data, "PUBLIC KEY"
-	if text := bytes.TrimSpace(data); bytes.HasPrefix(text, []byte("-----BEGIN ")) {
-		block, rest := pem.Decode(text)
-		if block == nil {
-			return nil, errors.New("expected a public key in PEM, found a PEM block that is not well formed")
-		}
-		if err := checkKeyBlock(block); err != nil {
+	if i := bytes.Index(data, pemBegin); i >= 0 {
+		block, err := oneKeyBlock(data[i:])
+		if err != nil {
 			return nil, err
-		}
-		if len(bytes.TrimSpace(rest)) > 0 {
-			return nil, errors.New("expected one public key, found more text after it")
 		}
 		der, kind = block.Bytes, block.Type
 	} else if _, err := x509.ParsePKCS1PublicKey(data); err == nil {
@@ -68,6 +63,25 @@ func ParsePublicKey(data []byte) (crypto.PublicKey, error) {
 	}
 	_, err = keyspec.ForKey(pub)
 	return pub, err
+}
+
+var pemBegin = []byte("-----BEGIN ")
+
+// oneKeyBlock decodes the PEM block that text begins with and ends with. The
+// decoder of the standard library would pass over a malformed block to reach
+// the next.
+func oneKeyBlock(text []byte) (*pem.Block, error) {
+	block, rest := pem.Decode(text)
+	if block == nil || bytes.Count(text[:len(text)-len(rest)], pemBegin) != 1 {
+		return nil, errors.New("expected a public key in PEM, found a PEM block that is not well formed")
+	}
+	if err := checkKeyBlock(block); err != nil {
+		return nil, err
+	}
+	if len(bytes.TrimSpace(rest)) > 0 {
+		return nil, errors.New("expected one public key, found more text after it")
+	}
+	return block, nil
 }
 
 // KeyDetailsFor returns the algorithm that pub signs by: the one called name,
@@ -117,6 +131,9 @@ func ParseChain(data []byte) ([]*x509.Certificate, error) {
 		if block == nil {
 			break
 		}
+		if bytes.Count(data[:len(data)-len(rest)], pemBegin) != 1 {
+			return nil, fmt.Errorf("expected PEM, found a block that is not well formed after %d certificates", len(certs))
+		}
 		if block.Type != "CERTIFICATE" {
 			return nil, fmt.Errorf("expected PEM blocks CERTIFICATE, found %q", block.Type)
 		}
@@ -129,7 +146,7 @@ func ParseChain(data []byte) ([]*x509.Certificate, error) {
 		}
 		certs, data = append(certs, cert), rest
 	}
-	if bytes.Contains(data, []byte("-----BEGIN ")) {
+	if bytes.Contains(data, pemBegin) {
 		return nil, fmt.Errorf("expected PEM, found a block that is not well formed after %d certificates", len(certs))
 	}
 	if len(certs) == 0 {
