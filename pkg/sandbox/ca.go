@@ -28,8 +28,6 @@ const (
 	// FulcioProfile is Fulcio's: leaves without a name, valid for ten minutes,
 	// with the OIDC issuer and an SCT in them.
 	FulcioProfile
-	// timestampProfile is a TSA's: leaves for time stamping alone.
-	timestampProfile
 )
 
 // A CA is a certificate authority: one certificate and its key.
@@ -76,14 +74,27 @@ func (o *CAOptions) key(s *Sandbox, label string) *Key {
 }
 
 // NewCA makes a root and returns the CA that it issued: an intermediate. o is
-// about the intermediate; the root has the defaults.
+// about the intermediate; the root has the defaults. As Fulcio's, an
+// intermediate of that profile is for code signing only and has path length 0,
+// until Bend says otherwise.
 func (s *Sandbox) NewCA(name string, o *CAOptions) (*CA, error) {
 	o = o.orDefault()
 	root, err := s.NewRoot(name+"-root", &CAOptions{Profile: o.Profile})
 	if err != nil {
 		return nil, err
 	}
-	return root.Sub(name, o)
+	if o.Profile != FulcioProfile {
+		return root.Sub(name, o)
+	}
+	bent := *o
+	bent.Bend = func(c *x509.Certificate) {
+		c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageCodeSigning}
+		c.MaxPathLen, c.MaxPathLenZero = 0, true
+		if o.Bend != nil {
+			o.Bend(c)
+		}
+	}
+	return root.Sub(name, &bent)
 }
 
 // NewRoot makes a self-signed CA, which nobody trusts yet: see CA.Authority.

@@ -42,7 +42,7 @@ type Log struct {
 // LogOptions are the choices that NewLog leaves open. Nil means the defaults.
 type LogOptions struct {
 	Version   int       // 1 or 2; zero means 2
-	Algorithm Algorithm // zero means P256 for v1 and Ed25519 for v2
+	Algorithm Algorithm // P256, Ed25519, RSA2048 … or MLDSA44; zero means P256 for v1 and Ed25519 for v2
 	URL       string    // "" means https://NAME.sandbox.example
 	Prior     int       // entries that are there already; zero means 6, negative none
 }
@@ -180,11 +180,7 @@ func (l *Log) Fork() *Log {
 // ID returns the log id: the SHA-256 of the key (v1), or the untruncated
 // checkpoint key id (v2).
 func (l *Log) ID() []byte {
-	if l.Version == 1 {
-		id := sha256.Sum256(l.Key.SPKI())
-		return id[:]
-	}
-	id := noteKeyID(l.Host, l.Key.Public(), l.Key.SPKI())
+	id := l.keyID(l.Host)
 	return id[:]
 }
 
@@ -245,12 +241,16 @@ func (l *Log) SignNote(text string) string {
 // SignatureLine returns the log's signature over text, as the line of a note
 // that is signed under name.
 func (l *Log) SignatureLine(name, text string) string {
-	id := l.noteKeyID(name)
+	id := l.keyID(name)
+	if _, ok := l.Key.Public().(*mldsa.PublicKey); ok {
+		return noteLine(name, id[:4], l.Key.cosignSubtree(name, text, l.sandbox.Now()))
+	}
 	return noteLine(name, id[:4], l.Key.Sign([]byte(text)))
 }
 
-// noteKeyID: a log of version 1 goes by the hash of its key, whatever the key.
-func (l *Log) noteKeyID(name string) [32]byte {
+// keyID is the key id under name. A log of version 1 goes by the hash of its
+// key, whatever the key.
+func (l *Log) keyID(name string) [32]byte {
 	if l.Version == 1 {
 		return sha256.Sum256(l.Key.SPKI())
 	}

@@ -115,15 +115,15 @@ func (s *Sandbox) SigningConfig() *prototrustroot.SigningConfig {
 	service := func(url string, version uint32) *prototrustroot.Service {
 		return &prototrustroot.Service{Url: url, MajorApiVersion: version, ValidFor: start, Operator: "sandbox.example"}
 	}
-	any := &prototrustroot.ServiceConfiguration{Selector: prototrustroot.ServiceSelector_ANY}
+	anyOne := &prototrustroot.ServiceConfiguration{Selector: prototrustroot.ServiceSelector_ANY}
 	return &prototrustroot.SigningConfig{
 		MediaType:       SigningConfigMediaType,
 		CaUrls:          []*prototrustroot.Service{service(s.Fulcio.URI, 1)},
 		OidcUrls:        []*prototrustroot.Service{service(DefaultIssuer, 1)},
 		RekorTlogUrls:   []*prototrustroot.Service{service(s.RekorV2.URL, 2), service(s.RekorV1.URL, 1)},
 		TsaUrls:         []*prototrustroot.Service{service(s.TSA.URI, 1)},
-		RekorTlogConfig: any,
-		TsaConfig:       any,
+		RekorTlogConfig: anyOne,
+		TsaConfig:       anyOne,
 	}
 }
 

@@ -44,7 +44,9 @@ func (s *Sandbox) NewTSA(name string, o *TSAOptions) (*TSA, error) {
 	t.Key = (&CAOptions{Key: o.Key, Algorithm: o.Algorithm}).key(s, "tsa/"+name)
 	if t.Issuer == nil {
 		var err error
-		t.Issuer, err = s.NewCA(name+"-ca", &CAOptions{Profile: timestampProfile})
+		t.Issuer, err = s.NewCA(name+"-ca", &CAOptions{Bend: func(c *x509.Certificate) {
+			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping}
+		}})
 		if err != nil {
 			return nil, err
 		}

@@ -3,10 +3,15 @@ package sandbox
 import (
 	"crypto/ed25519"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"golang.org/x/crypto/cryptobyte"
 )
 
 // A Witness cosigns checkpoints that it has seen to be consistent; this one
@@ -31,4 +36,25 @@ func (w *Witness) SignatureLine(text string, t time.Time) string {
 	pub := w.Key.Public().(ed25519.PublicKey)
 	id := sha256.Sum256(slices.Concat([]byte(w.Name+"\n\x04"), pub))
 	return noteLine(w.Name, id[:4], slices.Concat(binary.BigEndian.AppendUint64(nil, seconds), sig))
+}
+
+// cosignSubtree is how an ML-DSA key signs a checkpoint, also that of the log
+// itself: a time, and the signature over it and what the checkpoint says. Of a
+// text that is no checkpoint it signs the empty tree.
+//
+// Source: C2SP tlog-cosignature, subtree/v1.
+func (k *Key) cosignSubtree(name, text string, t time.Time) []byte {
+	lines := append(strings.SplitN(text, "\n", 4), "", "", "")
+	size, _ := strconv.ParseUint(lines[1], 10, 64)
+	root, _ := base64.StdEncoding.DecodeString(lines[2])
+	seconds := uint64(t.Unix())
+
+	b := cryptobyte.NewBuilder([]byte("subtree/v1\n\x00"))
+	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(name)) })
+	b.AddUint64(seconds)
+	b.AddUint8LengthPrefixed(func(b *cryptobyte.Builder) { b.AddBytes([]byte(lines[0])) })
+	b.AddUint64(0)
+	b.AddUint64(size)
+	b.AddBytes(root)
+	return slices.Concat(binary.BigEndian.AppendUint64(nil, seconds), k.Sign(b.BytesOrPanic()))
 }
