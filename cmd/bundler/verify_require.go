@@ -132,8 +132,8 @@ func (f *verifyFlags) signer(fs *pflag.FlagSet, q *verify.Requirements, trust *t
 	case f.any:
 		q.AnyIdentity = true
 		return trust, nil
-	case trust.Keyring != nil && trust.Root == nil:
-		q.AnyKey = true // a bare keyring says who
+	case trust.Keyring != nil:
+		q.AnyKey, q.SCTs = true, 0 // the keyring says who
 		return trust, nil
 	}
 	return nil, withHint(usagef("who may have signed? expected --certificate-identity, --certificate-subject, --key or --options"),

@@ -26,6 +26,7 @@ var ErrNoKey = errors.New("no key in the keyring goes by this hint")
 //   - base64 of SHA-256(DER): sigstore-go, cosign, sigstore-python
 //   - hex SHA-256(DER)
 //   - hex SHA-256(PEM text), 64 columns, with final newline: model-signing
+//   - the SSH fingerprint, "SHA256:" and unpadded base64: npm, DSSE key ids
 //
 // A hint is never authority: it says which key to try.
 type Keyring struct {
@@ -78,6 +79,9 @@ func (k *Key) Hints() []string {
 		base64.StdEncoding.EncodeToString(sum[:]),
 		hex.EncodeToString(sum[:]),
 		hex.EncodeToString(text[:]),
+	}
+	if name := keyspec.SSHFingerprint(k.Public); name != "" {
+		hints = append(hints, name)
 	}
 	if k.Hint != "" {
 		hints = append([]string{k.Hint}, hints...)

@@ -47,11 +47,20 @@ func (r *run) content() {
 	r.passf(CheckContent, "statement with predicate type %q", s.PredicateType)
 }
 
-// checkKeyID holds an envelope's key id, where it has one, to the bundle's
-// hint: sigstore_bundle.proto requires that they are the same.
+// checkKeyID holds an envelope's key id, where it has one, to the signer: for
+// a key it must be the bundle's hint, as sigstore_bundle.proto requires; for a
+// certificate, which names its key itself, the key's fingerprint as DSSE
+// implementations compute it.
 func (r *run) checkKeyID(env *bundle.Envelope) error {
-	if !r.b.HasCertificate() && env.KeyID != "" && env.KeyID != r.b.KeyHint {
-		return fmt.Errorf("the envelope names key %q, the bundle key %q", env.KeyID, r.b.KeyHint)
+	want := r.b.KeyHint
+	switch {
+	case env.KeyID == "":
+		return nil
+	case r.leaf != nil:
+		want = keyspec.SSHFingerprint(r.leaf.PublicKey)
+	}
+	if env.KeyID != want {
+		return fmt.Errorf("expected the key id %q in the envelope, or none, found %q", want, env.KeyID)
 	}
 	return nil
 }
