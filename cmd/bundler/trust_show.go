@@ -6,10 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -294,13 +291,12 @@ func (v windowView) String() string {
 	return text
 }
 
-// shown returns s as it is if a terminal shows it so, else quoted.
+// shown returns s as a terminal can safely show it, and something of nothing.
 func shown(s string) string {
-	unshown := func(r rune) bool { return !strconv.IsPrint(r) || r == utf8.RuneError }
-	if s == "" || strings.ContainsFunc(s, unshown) {
-		return strconv.Quote(s)
+	if s == "" {
+		return `""`
 	}
-	return s
+	return clean(s)
 }
 
 func writeIndented(w io.Writer, v any) error {
