@@ -100,7 +100,7 @@ func (s *Sandbox) NewCA(name string, o *CAOptions) (*CA, error) {
 // NewRoot makes a self-signed CA, which nobody trusts yet: see CA.Authority.
 func (s *Sandbox) NewRoot(name string, o *CAOptions) (*CA, error) {
 	o = o.orDefault()
-	ca := &CA{Name: name, URI: url(name), Profile: o.Profile, Key: o.key(s, "ca/"+name), sandbox: s}
+	ca := &CA{Name: name, URI: serviceURL(name), Profile: o.Profile, Key: o.key(s, "ca/"+name), sandbox: s}
 	if ca.Profile == FulcioProfile {
 		ca.CT = []*CTLog{s.CT}
 	}
@@ -119,7 +119,7 @@ func (s *Sandbox) NewRoot(name string, o *CAOptions) (*CA, error) {
 // Sub makes a CA whose certificate ca issues.
 func (ca *CA) Sub(name string, o *CAOptions) (*CA, error) {
 	o = o.orDefault()
-	sub := &CA{Name: name, URI: url(name), Profile: ca.Profile, CT: ca.CT, Key: o.key(ca.sandbox, "ca/"+name), sandbox: ca.sandbox}
+	sub := &CA{Name: name, URI: serviceURL(name), Profile: ca.Profile, CT: ca.CT, Key: o.key(ca.sandbox, "ca/"+name), sandbox: ca.sandbox}
 	template := sub.template(sub.Key, ca.newSerial())
 	if o.Bend != nil {
 		o.Bend(template)

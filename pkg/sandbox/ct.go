@@ -33,7 +33,7 @@ func (s *Sandbox) NewCTLog(name string, key *Key) *CTLog {
 	if key == nil {
 		key = s.Key("ct/"+name, P256)
 	}
-	return &CTLog{URL: url(name), Key: key, Start: s.Now().Add(-serviceAge), sandbox: s}
+	return &CTLog{URL: serviceURL(name), Key: key, Start: s.Now().Add(-serviceAge), sandbox: s}
 }
 
 // ID returns the log id: the SHA-256 of the key.

@@ -1,7 +1,9 @@
 package sandbox
 
-// A Fault is one way in which one service lies. While it is on, the service
-// answers every call so; all others stay honest, and so do the hands.
+// A Fault is one way in which one kind of service lies. While it is on, each
+// such service answers every call so; all others stay honest. The calls are
+// CA.Issue, CTLog.AddPreChain, Log.Record and TSA.Token, and Sign, which makes
+// them. What signs for the caller (Log.Append and the other hands) never lies.
 type Fault string
 
 // Honest is the absence of a fault.

@@ -24,18 +24,19 @@ func TestFaultsAreSeen(t *testing.T) {
 	}
 	for _, fault := range sandbox.Faults() {
 		for version := 1; version <= 2; version++ {
+			if fault == sandbox.BadSET && version == 2 {
+				continue // Rekor v2 gives no promises
+			}
 			t.Run(fmt.Sprintf("%s/v%d", fault, version), func(t *testing.T) {
 				t.Parallel()
 				s := newSandbox(t)
 				log := map[int]*sandbox.Log{1: s.RekorV1, 2: s.RekorV2}[version]
 				check := direct[fault]
 				switch {
-				case fault == sandbox.BadSET && version == 2:
-					t.Skip("Rekor v2 gives no promises")
 				case fault == sandbox.CheckpointOrigin && version == 1:
 					check = checkOrigin
 				case check == nil:
-					check = func(s *sandbox.Sandbox, b *protobundle.Bundle) error { return judge(s, b, s.TrustedRoot(), nil) }
+					check = func(s *sandbox.Sandbox, b *protobundle.Bundle) error { return judge(b, s.TrustedRoot(), nil) }
 				}
 				sign := func() *protobundle.Bundle {
 					return must(s.Sign(sandbox.SignOptions{Artifact: artifact, Logs: []*sandbox.Log{log}}))
@@ -64,7 +65,7 @@ func checkFork(s *sandbox.Sandbox, b *protobundle.Bundle) error {
 	if !bytes.Equal(e.LogId.KeyId, log.ID()) {
 		log = s.RekorV2
 	}
-	if err := judge(s, b, s.TrustedRoot(), nil); err != nil {
+	if err := judge(b, s.TrustedRoot(), nil); err != nil {
 		return nil // a fork must be signed and proved as well as the log is
 	}
 	if log.Size() < e.InclusionProof.TreeSize {

@@ -37,7 +37,7 @@ func must[T any](v T, err error) T {
 
 // judge is sigstore-go's opinion of a bundle about artifact, with at least one
 // of each kind of evidence that the bundle has.
-func judge(s *sandbox.Sandbox, b *protobundle.Bundle, tr *prototrustroot.TrustedRoot, key *sandbox.Key) error {
+func judge(b *protobundle.Bundle, tr *prototrustroot.TrustedRoot, key *sandbox.Key) error {
 	tr = proto.CloneOf(tr)
 	tr.MediaType = sandbox.TrustedRootMediaTypeV01
 	trusted, err := root.NewTrustedRootFromJSON(sandbox.JSON(tr))
@@ -123,7 +123,10 @@ func TestHonestBundlesVerify(t *testing.T) {
 	tiny := s.NewLog("tiny", &sandbox.LogOptions{Prior: -1})
 	rsaTSA := must(s.NewTSA("rsa-tsa", &sandbox.TSAOptions{Algorithm: sandbox.RSA2048}))
 	p384TSA := must(s.NewTSA("p384-tsa", &sandbox.TSAOptions{Algorithm: sandbox.P384}))
+	ct2, ctRSA := s.NewCTLog("ct2", nil), s.NewCTLog("ct-rsa", s.Key("", sandbox.RSA2048))
+	ct2.Extensions = []byte{0, 0, 5, 0, 0, 0, 0, 7}
 	tr := s.TrustedRoot()
+	tr.Ctlogs = append(tr.Ctlogs, ct2.Instance(), ctRSA.Instance())
 	for _, l := range []*sandbox.Log{ecdsaLog, witnessed, tiny} {
 		tr.Tlogs = append(tr.Tlogs, l.Instance())
 	}
@@ -158,6 +161,9 @@ func TestHonestBundlesVerify(t *testing.T) {
 		"managed-key":          {Key: s.Key("managed", sandbox.P256)},
 		"managed-key-v1":       {Key: s.Key("managed", sandbox.P256), Logs: v1},
 		"managed-key-p384-v2":  {Key: s.Key("managed", sandbox.P384), Logs: v2, Statement: statement()},
+		"two-scts":             {Leaf: must(s.Fulcio.Issue(sandbox.Request{CT: []*sandbox.CTLog{ct2, s.CT}}))},
+		"sct-extensions":       {Leaf: must(s.Fulcio.Issue(sandbox.Request{CT: []*sandbox.CTLog{ct2}}))},
+		"rsa-ct-log":           {Leaf: must(s.Fulcio.Issue(sandbox.Request{CT: []*sandbox.CTLog{ctRSA}}))},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,11 +174,11 @@ func TestHonestBundlesVerify(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := judge(s, b, tr, o.Key); err != nil {
+			if err := judge(b, tr, o.Key); err != nil {
 				t.Errorf("sigstore-go refuses an honest bundle: %v\n%s", err, sandbox.JSON(b))
 			}
 			spoil(b)
-			if err := judge(s, b, tr, o.Key); err == nil {
+			if err := judge(b, tr, o.Key); err == nil {
 				t.Error("sigstore-go accepts a spoilt signature: the test proves nothing")
 			}
 		})
@@ -199,10 +205,10 @@ func TestPrivateBundlesVerify(t *testing.T) {
 		t.Errorf("got subject %v, DNS %v, IP %v", leaf.Cert.Subject, leaf.Cert.DNSNames, leaf.Cert.IPAddresses)
 	}
 	b := must(s.Sign(sandbox.SignOptions{Artifact: artifact, Leaf: leaf, Logs: []*sandbox.Log{}}))
-	if err := judge(s, b, s.PrivateRoot(), nil); err != nil {
+	if err := judge(b, s.PrivateRoot(), nil); err != nil {
 		t.Error(err)
 	}
-	if err := judge(s, b, s.TrustedRoot(), nil); err == nil {
+	if err := judge(b, s.TrustedRoot(), nil); err == nil {
 		t.Error("the private CA is trusted for Fulcio")
 	}
 	if _, err := leaf.Cert.Verify(x509.VerifyOptions{

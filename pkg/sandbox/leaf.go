@@ -55,7 +55,9 @@ type Request struct {
 	// CT are the logs to have SCTs from; nil means those of the CA, and an
 	// empty slice none.
 	CT []*CTLog
-	// Bend has the last word on the template.
+	// Bend has the last word on the template. SANs and EKU are among its
+	// ExtraExtensions (see SetExtension), and so its fields for them have no
+	// effect.
 	Bend func(*x509.Certificate)
 }
 

@@ -10,6 +10,7 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -23,7 +24,7 @@ import (
 type Log struct {
 	Version   int    // of Rekor: 1 or 2
 	URL       string // base URL, as a trusted root names the log
-	Host      string // who signs the checkpoints: the host of URL
+	Host      string // the name that checkpoints are signed under: the host of URL
 	TreeID    int64  // v1: the number after the host in a checkpoint's first line
 	Offset    int64  // v1: how many entries older shards have; v2: 0
 	Key       *Key
@@ -62,7 +63,7 @@ func (s *Sandbox) NewLog(name string, o *LogOptions) *Log {
 		l.Version = 2
 	}
 	if l.URL == "" {
-		l.URL = url(name)
+		l.URL = serviceURL(name)
 	}
 	l.Host = hostOf(l.URL)
 	algorithm := o.Algorithm
@@ -80,14 +81,14 @@ func (s *Sandbox) NewLog(name string, o *LogOptions) *Log {
 	return l
 }
 
-func hostOf(url string) string {
-	_, rest, ok := strings.Cut(url, "://")
-	if !ok {
-		rest = url
+// hostOf returns a URL's host, without the port, as Rekor names itself. What
+// is no URL is its own host.
+func hostOf(text string) string {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" {
+		return text
 	}
-	host, _, _ := strings.Cut(rest, "/")
-	host, _, _ = strings.Cut(host, ":")
-	return host
+	return u.Hostname()
 }
 
 // fill appends what others logged before.

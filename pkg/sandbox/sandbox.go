@@ -19,8 +19,9 @@
 //   - Misbehave makes one service lie in one named way in the calls that follow.
 //   - Options with a Bend function have the last word on a certificate, and
 //     NewRoot, CA.Sub, NewLog, NewTSA make more services than the usual ones.
-//   - The hands sign whatever they are given: Log.SignNote, Log.SignCheckpoint,
-//     Log.SignSET, CTLog.SignSCT, TSA.Token, Resign, Key.SignDigest.
+//   - The hands sign whatever they are given: Log.Append, Log.SignNote,
+//     Log.SignCheckpoint, Log.SignSET, CTLog.SignSCT, Resign, Key.SignDigest,
+//     and TSA.Token with its options.
 //
 // The same seed, clock and order of calls give the same keys, certificates,
 // log entries and timestamps, byte by byte, but for two kinds of key: RSA keys
@@ -108,7 +109,7 @@ func (s *Sandbox) Advance(d time.Duration) {
 	s.now = s.now.Add(d)
 }
 
-// url is where the service of that name would be found.
-func url(name string) string { return "https://" + host(name) }
+// serviceURL is where the service of that name would be found.
+func serviceURL(name string) string { return "https://" + host(name) }
 
 func host(name string) string { return name + ".sandbox.example" }

@@ -40,7 +40,7 @@ func (s *Sandbox) NewTSA(name string, o *TSAOptions) (*TSA, error) {
 	if o == nil {
 		o = &TSAOptions{}
 	}
-	t := &TSA{Name: name, URI: url(name) + "/api/v1/timestamp", Issuer: o.Issuer, sandbox: s}
+	t := &TSA{Name: name, URI: serviceURL(name) + "/api/v1/timestamp", Issuer: o.Issuer, sandbox: s}
 	t.Key = (&CAOptions{Key: o.Key, Algorithm: o.Algorithm}).key(s, "tsa/"+name)
 	if t.Issuer == nil {
 		var err error
