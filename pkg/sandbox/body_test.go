@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/cyberphone/json-canonicalization/go/src/webpki.org/jsoncanonicalizer"
 	"github.com/go-openapi/runtime"
 	rekorv1 "github.com/sigstore/protobuf-specs/gen/pb-go/rekor/v1"
 	rekortiles "github.com/sigstore/rekor-tiles/v2/pkg/generated/protobuf"
@@ -88,13 +89,14 @@ func TestRekorV2BodiesAreTheServers(t *testing.T) {
 			if e.InclusionPromise != nil || e.IntegratedTime != 0 {
 				t.Error("an entry of Rekor v2 has a promise or a time")
 			}
-			if dsse := entry.GetSpec().GetDsseV002(); dsse != nil {
-				if len(dsse.Signatures) != 1 || len(dsse.GetPayloadHash().GetDigest()) != 32 {
-					t.Errorf("got %v", dsse)
-				}
-				return
+			again := must(jsoncanonicalizer.Transform(must(protojson.Marshal(&entry))))
+			if !bytes.Equal(again, e.CanonicalizedBody) {
+				t.Errorf("got  %s\nwant %s", e.CanonicalizedBody, again)
 			}
 			record := entry.GetSpec().GetHashedRekordV002()
+			if record == nil {
+				return // an envelope's entry, of which the server's code has no more
+			}
 			want, err := hashedrekord.ToEntryHash(record.GetData().GetDigest(), record.GetSignature())
 			if err != nil {
 				t.Fatal(err)
@@ -103,6 +105,25 @@ func TestRekorV2BodiesAreTheServers(t *testing.T) {
 				t.Errorf("got leaf hash %x, want %x, of %s", got, want, e.CanonicalizedBody)
 			}
 		})
+	}
+}
+
+// TestStrangersBodyIsAnEnvelopesToo: a log that records a stranger's signature
+// keeps to the form of what it was asked to record.
+func TestStrangersBodyIsAnEnvelopesToo(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	o := sandbox.SignOptions{Statement: statement(), Logs: []*sandbox.Log{s.RekorV1}, TSAs: []*sandbox.TSA{}}
+	if err := judge(must(s.Sign(o)), s.TrustedRoot(), nil); err != nil {
+		t.Error(err)
+	}
+	s.Misbehave(sandbox.WrongBody)
+	b := must(s.Sign(o))
+	if kind := b.VerificationMaterial.TlogEntries[0].KindVersion.Kind; kind != "dsse" {
+		t.Errorf("got an entry of kind %q", kind)
+	}
+	if err := judge(b, s.TrustedRoot(), nil); err == nil {
+		t.Error("a stranger's entry is taken")
 	}
 }
 

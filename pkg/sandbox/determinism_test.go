@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"bytes"
+	"encoding/pem"
 	"testing"
 	"time"
 
@@ -27,6 +28,21 @@ func TestSameSeedSameBytes(t *testing.T) {
 	}
 	if other, _ := run(&sandbox.Options{Now: sandbox.Birth.Add(time.Second)}); bytes.Equal(root, other) {
 		t.Error("another clock: the same bytes")
+	}
+}
+
+func TestClockIsSet(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t)
+	then := time.Date(2030, 2, 3, 4, 5, 6, 0, time.UTC)
+	s.SetTime(then)
+	leaf := must(s.Fulcio.Issue(sandbox.Request{}))
+	if !leaf.Cert.NotBefore.Equal(then) || !leaf.Cert.NotAfter.Equal(then.Add(10*time.Minute)) {
+		t.Errorf("got a leaf from %v to %v", leaf.Cert.NotBefore, leaf.Cert.NotAfter)
+	}
+	block, _ := pem.Decode(leaf.PEM())
+	if block == nil || !bytes.Equal(block.Bytes, leaf.DER) {
+		t.Error("the PEM is not the certificate")
 	}
 }
 

@@ -27,6 +27,9 @@ func verifyProof(p *rekorv1.InclusionProof, body []byte) error {
 func TestLogProvesEveryEntryAtEverySize(t *testing.T) {
 	t.Parallel()
 	log := newSandbox(t).NewLog("l", &sandbox.LogOptions{Prior: -1})
+	if got := log.Root(0); !bytes.Equal(got, rfc6962.DefaultHasher.EmptyRoot()) {
+		t.Errorf("got %x for the empty tree", got)
+	}
 	const n = 20
 	for i := range n {
 		log.Append(sandbox.HashedRekord002, fmt.Appendf(nil, "entry %d", i))
