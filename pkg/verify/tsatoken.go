@@ -116,8 +116,8 @@ func parseTimestamp(der []byte) (*timestampToken, error) {
 	if err := unmarshalAll(der, &resp, "a time-stamp response"); err != nil {
 		return nil, err
 	}
-	if s := resp.Status.Status; s != 0 && s != 1 {
-		return nil, fmt.Errorf("the authority rejected the request: status %d", s)
+	if s := resp.Status.Status; s != 0 {
+		return nil, fmt.Errorf("expected a request that was granted (status 0), found status %d", s)
 	}
 	if !resp.Token.Type.Equal(oidSignedData) {
 		return nil, errors.New("expected signed data in the time-stamp response")
