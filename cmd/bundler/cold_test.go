@@ -1,0 +1,90 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/bundler-sign/bundler/pkg/sandbox"
+)
+
+// BenchmarkCold compares a process that verifies one small file with the least
+// sigstore-go program that does the same: wall time, and peak memory in MiB.
+func BenchmarkCold(b *testing.B) {
+	dir := b.TempDir()
+	build(b, dir, "bundler", ".")
+	build(b, dir, "sigstorego", "./testdata/sigstorego")
+	writeColdCase(b, dir)
+	binary, err := os.Stat(filepath.Join(dir, "bundler"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("impl=bundler", func(b *testing.B) {
+		benchProcess(b, dir, "./bundler", "verify", "--trusted-root", "root.json", "--now", "2026-01-02T03:04:05Z",
+			"--certificate-identity", sandbox.DefaultIdentity, "--certificate-oidc-issuer", sandbox.DefaultIssuer, "hello")
+		b.ReportMetric(float64(binary.Size())/1e6, "MB-binary")
+	})
+	b.Run("impl=sigstore-go", func(b *testing.B) {
+		benchProcess(b, dir, "./sigstorego", "root.json", "hello.sigstore.json", "hello", sandbox.DefaultIdentity, sandbox.DefaultIssuer)
+	})
+}
+
+func build(b *testing.B, dir, name, pkg string) {
+	b.Helper()
+	out, err := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, name), pkg).CombinedOutput()
+	if err != nil {
+		b.Fatalf("go build %s: %v\n%s", pkg, err, out)
+	}
+}
+
+// writeColdCase writes a bundle of the public-good instance's shape.
+func writeColdCase(b *testing.B, dir string) {
+	b.Helper()
+	s, err := sandbox.New(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	ca, err := s.NewCA("p384", &sandbox.CAOptions{Profile: sandbox.FulcioProfile, Algorithm: sandbox.P384})
+	if err != nil {
+		b.Fatal(err)
+	}
+	leaf, err := ca.Issue(sandbox.Request{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	artifact := []byte("hello\n")
+	signed, err := s.Sign(sandbox.SignOptions{Artifact: artifact, Leaf: leaf, Logs: []*sandbox.Log{s.RekorV1}, TSAs: []*sandbox.TSA{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	root := s.TrustedRoot()
+	root.MediaType = sandbox.TrustedRootMediaTypeV01 // the one that sigstore-go reads
+	root.CertificateAuthorities = append(root.CertificateAuthorities, ca.Authority())
+	for name, data := range map[string][]byte{
+		"hello": artifact, "hello.sigstore.json": sandbox.JSON(signed), "root.json": sandbox.JSON(root),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func benchProcess(b *testing.B, dir string, args ...string) {
+	var peak int64
+	for b.Loop() {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Dir = dir
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		if err := cmd.Run(); err != nil {
+			b.Fatalf("%v: %v\n%s", args, err, &stderr)
+		}
+		if usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+			peak = max(peak, usage.Maxrss)
+		}
+	}
+	b.ReportMetric(float64(peak)/1024, "MiB-peak")
+}
