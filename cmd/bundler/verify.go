@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -76,7 +78,7 @@ func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&f.bundle, "bundle", "", "the bundle `file`; - reads it from standard input")
-	fs.StringVar(&f.trust, "trust-config", "", "the trust config `file`: a trusted root, a client trust config or a keyring")
+	fs.StringVar(&f.trust, "trust-config", "", "the trust config `file`: a trusted root, a client trust config or a keyring; or a directory with one such *.json and CRLs as *.crl")
 	fs.StringVar(&f.root, "trusted-root", "", "the same as --trust-config")
 	f.identity.register(fs)
 	fs.StringVar(&f.key, "key", "", "the signer's public key `file`, PEM or DER")
@@ -170,9 +172,9 @@ func (f *verifyFlags) loadTrust() (*trustroot.Config, error) {
 	case f.trust != "" && f.root != "":
 		return nil, usagef("--trust-config and --trusted-root are the same flag: expected one of them")
 	case f.trust != "":
-		return loadTrustFile(f.trust)
+		return f.loadTrustAt(f.trust)
 	case f.root != "":
-		return loadTrustFile(f.root)
+		return f.loadTrustAt(f.root)
 	case f.key != "":
 		return &trustroot.Config{Source: f.key}, nil
 	case f.options != "":
@@ -180,6 +182,24 @@ func (f *verifyFlags) loadTrust() (*trustroot.Config, error) {
 	}
 	return nil, withHint(usagef("no trust given: expected --trust-config, --trusted-root or --key"),
 		"a trust config says whom to believe; bundler trust create makes one from a CA's certificates")
+}
+
+// loadTrustAt reads a trust config file, or a directory that holds one (the
+// only *.json) and the CRLs to go with it (all *.crl).
+func (f *verifyFlags) loadTrustAt(path string) (*trustroot.Config, error) {
+	if info, err := os.Stat(path); err != nil || !info.IsDir() {
+		return loadTrustFile(path)
+	}
+	configs, err := filepath.Glob(filepath.Join(path, "*.json"))
+	if err != nil || len(configs) != 1 {
+		return nil, usagef("trust config directory %s: expected exactly one *.json file, found %d", path, len(configs))
+	}
+	lists, err := filepath.Glob(filepath.Join(path, "*.crl"))
+	if err != nil {
+		return nil, usagef("trust config directory %s: %w", path, err)
+	}
+	f.crls = append(f.crls, lists...)
+	return loadTrustFile(configs[0])
 }
 
 // now returns the time of evaluation, to the second: certificates know no finer.
