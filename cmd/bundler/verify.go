@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 // verifyFlags are the flags of bundler verify as given.
 type verifyFlags struct {
 	bundle   string
+	manifest string
 	trust    string
 	root     string
 	options  string
@@ -44,12 +44,16 @@ func newVerifyCommand() *cobra.Command {
 		Short: "Verify an artifact against its bundle",
 		Long: `Verify artifacts against Sigstore bundles, with one trust config.
 
-An ARTIFACT is a file, or a digest such as sha256:9f86d0…; a digest needs
---bundle. Without --bundle, each file's bundle is found beside it, as
-ARTIFACT.sigstore.json or ARTIFACT.sigstore. With --bundle, all artifacts must
-be what that one bundle is about. A bundle file that ends in .jsonl holds a
-bundle a line, and every one of them must verify; with --predicate-type, every
-one of that type, and there must be one.
+An ARTIFACT is a file, a directory, or a digest such as sha256:9f86d0…; a
+digest needs --bundle. Without --bundle, each file's bundle is found beside it,
+as ARTIFACT.sigstore.json or ARTIFACT.sigstore; of a directory every file must
+have one, except the bundles. With --bundle, all artifacts must be what that one
+bundle is about. A bundle file that ends in .jsonl holds a bundle a line, and
+every one of them must verify; with --predicate-type, every one of that type,
+and there must be one.
+
+--manifest FILE lists what to verify, a JSON object a line:
+{"artifact": "app.tar", "bundle": "app.att.json"}; the bundle may be left out.
 
 Who may have signed must be said: by --key, by --certificate-identity with
 --certificate-oidc-issuer (or --certificate-subject, for a CA of your own), or
@@ -67,7 +71,12 @@ Trust from a file needs no network, and none is used.
       --certificate-oidc-issuer https://login.example.com release.tar.gz
   bundler verify --key release.pub release.tar.gz
   bundler verify --trust-config acme.json --require auto --certificate-subject 'CN=build,O=Acme' --bundle app.sigstore.json sha256:9f86d081…`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 && f.manifest == "" {
+				return usagef("expected an artifact, a directory, a digest or --manifest")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	f.register(cmd)
@@ -78,6 +87,7 @@ func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
 	fs.StringVar(&f.bundle, "bundle", "", "the bundle `file`; - reads it from standard input")
+	fs.StringVar(&f.manifest, "manifest", "", "a `file` that lists artifacts and bundles, a JSON object a line")
 	fs.StringVar(&f.trust, "trust-config", "", "the trust config `file`: a trusted root, a client trust config or a keyring; or a directory with one such *.json and CRLs as *.crl")
 	fs.StringVar(&f.root, "trusted-root", "", "the same as --trust-config")
 	f.identity.register(fs)
@@ -109,8 +119,13 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 	if err := checkTextOrJSON(f.output); err != nil {
 		return err
 	}
-	results, err := f.verify(cmd.Context(), cmd, args)
 	out := cmd.OutOrStdout()
+	render := &textRenderer{out: out, stderr: cmd.ErrOrStderr(), marks: marksFor(out)}
+	each := render.result
+	if f.output == "json" {
+		each = func(result) {}
+	}
+	results, err := f.verify(cmd, args, each)
 	switch {
 	case err != nil && f.output == "json":
 		renderNoVerdictJSON(out, err)
@@ -118,7 +133,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 	case f.output == "json":
 		err = renderResultsJSON(out, results)
 	default:
-		renderResultsText(out, cmd.ErrOrStderr(), results)
+		render.end(results)
 	}
 	if err != nil {
 		return err
@@ -126,9 +141,10 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 	return verdictOf(results)
 }
 
-// verify returns a result for each pair of a bundle with its artifacts. An
-// error means that not even the question could be put.
-func (f *verifyFlags) verify(ctx context.Context, cmd *cobra.Command, args []string) ([]result, error) {
+// verify returns a result for each bundle, having shown each to the caller, in
+// the order of the arguments, as soon as it is there. An error means that not
+// even the question could be put.
+func (f *verifyFlags) verify(cmd *cobra.Command, args []string, each func(result)) ([]result, error) {
 	trust, err := f.loadTrust()
 	if err != nil {
 		return nil, err
@@ -149,11 +165,14 @@ func (f *verifyFlags) verify(ctx context.Context, cmd *cobra.Command, args []str
 		return nil, err
 	}
 	var results []result
-	for _, job := range jobs {
-		if err := ctx.Err(); err != nil {
-			return nil, noVerdictf("interrupted")
+	for some := range runJobs(cmd.Context(), jobs, func(j *job) []result { return j.run(cmd.Context(), verifier, f.predicateType) }) {
+		for _, r := range some {
+			each(r)
+			results = append(results, r)
 		}
-		results = append(results, job.run(ctx, verifier, f.predicateType)...)
+	}
+	if cmd.Context().Err() != nil {
+		return nil, noVerdictf("interrupted")
 	}
 	return results, nil
 }
@@ -190,15 +209,22 @@ func (f *verifyFlags) loadTrustAt(path string) (*trustroot.Config, error) {
 	if info, err := os.Stat(path); err != nil || !info.IsDir() {
 		return loadTrustFile(path)
 	}
-	configs, err := filepath.Glob(filepath.Join(path, "*.json"))
-	if err != nil || len(configs) != 1 {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return nil, noVerdictf("%w", err)
+	}
+	var configs []string
+	for _, e := range entries {
+		switch name := filepath.Join(path, e.Name()); filepath.Ext(name) {
+		case ".json":
+			configs = append(configs, name)
+		case ".crl":
+			f.crls = append(f.crls, name)
+		}
+	}
+	if len(configs) != 1 {
 		return nil, usagef("trust config directory %s: expected exactly one *.json file, found %d", path, len(configs))
 	}
-	lists, err := filepath.Glob(filepath.Join(path, "*.crl"))
-	if err != nil {
-		return nil, usagef("trust config directory %s: %w", path, err)
-	}
-	f.crls = append(f.crls, lists...)
 	return loadTrustFile(configs[0])
 }
 

@@ -33,18 +33,37 @@ type result struct {
 // jobs pairs artifacts with bundles. Files are opened and read later, so that
 // one that is missing does not keep the others from being judged.
 func (f *verifyFlags) jobs(stdin io.Reader, args []string) ([]*job, error) {
-	if f.bundle == "" {
-		var jobs []*job
-		for _, arg := range args {
-			if isDigest(arg) {
-				return nil, withHint(usagef("%s: a digest has no bundle beside it", arg), "say which with --bundle")
-			}
-			path, err := bundle.Find(arg)
-			jobs = append(jobs, &job{path: path, artifacts: []*verify.Artifact{fileArtifact(arg)}, err: err})
+	if f.bundle != "" {
+		if f.manifest != "" {
+			return nil, usagef("expected --bundle or --manifest, found both")
 		}
-		return jobs, nil
+		j, err := oneBundle(f.bundle, stdin, args)
+		return []*job{j}, err
 	}
-	j := &job{path: f.bundle}
+	var jobs []*job
+	for _, arg := range args {
+		if isDigest(arg) {
+			return nil, withHint(usagef("%s: a digest has no bundle beside it", arg), "say which with --bundle")
+		}
+		found, err := besideJobs(arg)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, found...)
+	}
+	if f.manifest != "" {
+		listed, err := manifestJobs(f.manifest)
+		if err != nil {
+			return nil, err
+		}
+		jobs = append(jobs, listed...)
+	}
+	return jobs, nil
+}
+
+// oneBundle is the job of one bundle that all arguments must be about.
+func oneBundle(path string, stdin io.Reader, args []string) (*job, error) {
+	j := &job{path: path}
 	for _, arg := range args {
 		a, err := artifactOf(arg)
 		if err != nil {
@@ -52,10 +71,10 @@ func (f *verifyFlags) jobs(stdin io.Reader, args []string) ([]*job, error) {
 		}
 		j.artifacts = append(j.artifacts, a)
 	}
-	if f.bundle == "-" {
-		j.data, j.err = readBounded(stdin, bundle.MaxSize)
+	if path == "-" {
+		j.data, j.err = io.ReadAll(io.LimitReader(stdin, bundle.MaxSize+1))
 	}
-	return []*job{j}, nil
+	return j, nil
 }
 
 // isDigest reports whether arg names a digest and no file.

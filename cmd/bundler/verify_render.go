@@ -35,23 +35,29 @@ func marksFor(out io.Writer) marks {
 	return termMarks
 }
 
-func renderResultsText(out, stderr io.Writer, results []result) {
-	m := marksFor(out)
-	for i, r := range results {
-		if i > 0 {
-			fmt.Fprintln(out)
-		}
-		if r.err != nil {
-			fmt.Fprintf(out, "%s %s: no verdict\n", m.no, clean(r.name))
-			if len(results) > 1 {
-				warnf(stderr, "%s: %s", clean(r.name), clean(r.err.Error()))
-			}
-			continue
-		}
-		renderReport(out, m, r)
+// A textRenderer shows results for people, one after the other.
+type textRenderer struct {
+	out, stderr io.Writer
+	marks       marks
+	shown       int
+}
+
+func (t *textRenderer) result(r result) {
+	if t.shown++; t.shown > 1 {
+		fmt.Fprintln(t.out)
 	}
+	if r.err != nil {
+		fmt.Fprintf(t.out, "%s %s: no verdict\n", t.marks.no, clean(r.name))
+		fmt.Fprintf(t.out, "  because  %s\n", clean(r.err.Error()))
+		return
+	}
+	renderReport(t.out, t.marks, r)
+}
+
+// end counts, where there was more than one.
+func (t *textRenderer) end(results []result) {
 	if len(results) > 1 {
-		renderCounts(out, results)
+		renderCounts(t.out, results)
 	}
 }
 
