@@ -85,8 +85,15 @@ func renderReport(out io.Writer, m marks, r result) {
 
 func renderProved(out io.Writer, rep *verify.Report) {
 	signer := clean(rep.Signer.Summary())
-	if names := rep.Signer.Names.Texts(); len(names) > 1 {
-		signer += fmt.Sprintf(" (and %d more names; -o json has them all)", len(names)-1)
+	const most = 3
+	for i, name := range rep.Signer.Names.Texts() {
+		if i == most {
+			signer += ", and more (-o json has all)"
+			break
+		}
+		if i > 0 {
+			signer += ", " + clean(name)
+		}
 	}
 	if f := rep.Signer.Fulcio; f != nil {
 		signer += ", vouched for by " + clean(f.Issuer)

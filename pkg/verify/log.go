@@ -47,9 +47,9 @@ func (r *run) logs() {
 	}
 	q := &r.v.require
 	r.rep.Thresholds = Thresholds{q.Logs, q.SCTs, q.Timestamps, q.IntegratedTimes, q.ObserverTimes}
-	r.threshold(CheckLogThreshold, q.Logs, distinct, "distinct transparency logs",
+	r.threshold(CheckLogThreshold, q.Logs, distinct, "transparency logs",
 		"the bundle needs an entry in a log that the trust config lists; the signer can log the signature and attach the entry")
-	r.threshold(CheckIntegrated, q.IntegratedTimes, promising, "distinct logs that promise an integrated time",
+	r.threshold(CheckIntegrated, q.IntegratedTimes, promising, "logs that promise an integrated time",
 		"the bundle needs a log entry with a signed entry timestamp, which Rekor v1 gives")
 }
 

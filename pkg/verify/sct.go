@@ -42,7 +42,7 @@ func (r *run) scts() {
 	for _, s := range list {
 		r.oneSCT(s, distinct)
 	}
-	r.threshold(CheckSCTThreshold, r.v.require.SCTs, distinct, "distinct CT logs",
+	r.threshold(CheckSCTThreshold, r.v.require.SCTs, distinct, "CT logs",
 		"the certificate must be one that its CA logged, in a CT log that the trust config lists")
 }
 

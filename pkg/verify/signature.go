@@ -89,7 +89,7 @@ func (r *run) signature() error {
 	if r.hasFailed(CheckSignature) {
 		return nil
 	}
-	r.failCheck(CheckSignature, "the signature was not made by the signer's key over this content", "a signature by "+names(algs), "another", r.signatureHint())
+	r.failCheck(CheckSignature, "the signature was not made by the signer's key over this content", "a signature by "+names(algs), "one that does not verify", r.signatureHint())
 	return nil
 }
 

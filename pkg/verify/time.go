@@ -27,7 +27,7 @@ func (r *run) timestamps() {
 		})
 		r.passf(CheckTimestamp, "%s: the signature existed at %s", authorityName(t.authority), stamp(t.time))
 	}
-	r.threshold(CheckTSAThreshold, r.v.require.Timestamps, distinct, "distinct timestamp authorities",
+	r.threshold(CheckTSAThreshold, r.v.require.Timestamps, distinct, "timestamp authorities",
 		"the bundle needs an RFC 3161 timestamp of an authority that the trust config lists; one can be attached while the certificate is valid")
 }
 
@@ -38,7 +38,7 @@ func (r *run) establishTimes() {
 	for _, t := range r.times {
 		observers[t.observer] = true
 	}
-	r.threshold(CheckObservers, r.v.require.ObserverTimes, observers, "distinct observers of the time of signing",
+	r.threshold(CheckObservers, r.v.require.ObserverTimes, observers, "observers of the time of signing",
 		"the bundle needs a timestamp, or a log entry with a signed entry timestamp, of a service that the trust config lists")
 	r.rep.Times = r.times
 	r.logWindows()

@@ -220,10 +220,12 @@ func (r *run) threshold(id CheckID, want int, distinct map[string]bool, what, hi
 	got := len(distinct)
 	c := Check{ID: id, Required: want > 0, Detail: fmt.Sprintf("%d %s, %d required", got, what, want)}
 	switch {
-	case got >= want && (want > 0 || got > 0):
-		c.Status = Pass
+	case want == 0 && got == 0:
+		c.Status, c.Detail = Absent, "no "+what+", and none required"
 	case want == 0:
-		c.Status = Absent
+		c.Status, c.Detail = Pass, fmt.Sprintf("%d %s, none required", got, what)
+	case got >= want:
+		c.Status = Pass
 	default:
 		c.Status = Fail
 		c.Expected, c.Got = fmt.Sprintf("at least %d %s", want, what), fmt.Sprint(got)
