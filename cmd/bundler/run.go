@@ -132,6 +132,8 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
+		newRequestCommand(),
+		newAssembleCommand(),
 		newVerifyCommand(),
 		newTrustCommand(),
 		newVersionCommand(),
