@@ -108,15 +108,25 @@ func (f *requestFlags) run(stdout io.Writer, args []string) error {
 	if err := f.writeToSign(q); err != nil {
 		return err
 	}
+	if err := f.writeRequest(stdout, text); err != nil {
+		return err
+	}
+	f.hints(q, args)
+	return nil
+}
+
+func (f *requestFlags) writeRequest(stdout io.Writer, text []byte) error {
 	if f.out == "" {
-		_, err = stdout.Write(text)
-	} else if err = f.write(f.out, text); err == nil {
-		fmt.Fprintf(stdout, "wrote %s\n", clean(f.out))
+		if _, err := stdout.Write(text); err != nil {
+			return noVerdictf("writing the request: %w", err)
+		}
+		return nil
 	}
-	if err == nil {
-		f.hints(q, args)
+	if err := f.write(f.out, text); err != nil {
+		return err
 	}
-	return err
+	fmt.Fprintf(stdout, "wrote %s\n", clean(f.out))
+	return nil
 }
 
 // checkUsage holds the flags to one of the four forms.

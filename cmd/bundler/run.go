@@ -134,6 +134,7 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 	root.AddCommand(
 		newRequestCommand(),
 		newAssembleCommand(),
+		newInspectCommand(),
 		newVerifyCommand(),
 		newTrustCommand(),
 		newVersionCommand(),
