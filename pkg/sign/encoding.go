@@ -114,14 +114,14 @@ func signatureSize(pub crypto.PublicKey) int {
 }
 
 // parseDER parses ECDSA-Sig-Value, SEQUENCE { r INTEGER, s INTEGER }, in its
-// one DER encoding. Source: RFC 3279 section 2.2.3.
+// one DER encoding: cryptobyte accepts no other. Source: RFC 3279 section 2.2.3.
 func parseDER(der []byte) (r, s *big.Int, ok bool) {
 	r, s = new(big.Int), new(big.Int)
 	input := cryptobyte.String(der)
 	var inner cryptobyte.String
 	ok = input.ReadASN1(&inner, asn1.SEQUENCE) && input.Empty() &&
 		inner.ReadASN1Integer(r) && inner.ReadASN1Integer(s) && inner.Empty()
-	return r, s, ok && r.Sign() > 0 && s.Sign() > 0 && bytes.Equal(encodeDER(r, s), der)
+	return r, s, ok
 }
 
 func encodeDER(r, s *big.Int) []byte {

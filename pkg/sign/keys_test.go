@@ -78,7 +78,7 @@ var algorithms = map[trustroot.KeyDetails]method{
 	keyspec.MLDSA87:          {"ML-DSA-87", 0, crypto.Hash(0)},
 }
 
-// sign signs message as m says, with another key if name is not empty.
+// sign signs message as m says.
 func (m method) sign(t testing.TB, message []byte) []byte {
 	t.Helper()
 	if m.hash != 0 {

@@ -230,7 +230,7 @@ func TestRequestLimits(t *testing.T) {
 func TestLargestRequestIsWithinTheLimits(t *testing.T) {
 	t.Parallel()
 	filler := MaxMessage - len(statementText)
-	q, err := NewStatementRequest("a", []byte(strings.Replace(statementText, `{"n":1}`, `"`+strings.Repeat("x", filler)+`"`, 1)), keyspec.Ed25519)
+	q, err := NewStatementRequest("a", []byte(strings.Replace(statementText, `{"n":1}`, `{"n":"`+strings.Repeat("x", filler-1)+`"}`, 1)), keyspec.Ed25519)
 	if err != nil {
 		t.Fatal(err)
 	}
