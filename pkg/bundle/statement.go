@@ -64,7 +64,8 @@ type wireSubject struct {
 // ParseStatement parses an in-toto statement strictly: no duplicate members
 // anywhere, no member that the specification does not name (so none that
 // differs from one by case or spelling), no null outside the predicate, and a
-// known _type. The predicate is checked to be strict JSON but not interpreted.
+// known _type. The predicate, if there is one, is checked to be a strict JSON
+// object but not interpreted.
 func ParseStatement(payload []byte) (*Statement, error) {
 	if err := strictjson.Check(payload, statementLimits); err != nil {
 		return nil, fmt.Errorf("statement: %w", err)
@@ -89,8 +90,13 @@ func ParseStatement(payload []byte) (*Statement, error) {
 	if s.PredicateType, err = requiredString(members.PredicateType, "predicateType"); err != nil {
 		return nil, err
 	}
-	s.Subjects, err = parseSubjects(members.Subjects)
-	return s, err
+	if kind := s.Predicate.Kind(); s.Predicate != nil && kind != '{' {
+		return nil, fmt.Errorf("statement: at /predicate: expected an object, found %s", kind)
+	}
+	if s.Subjects, err = parseSubjects(members.Subjects); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 func requiredString(v jsontext.Value, name string) (string, error) {
@@ -170,7 +176,7 @@ func parseSubject(item jsontext.Value) (Subject, error) {
 
 // NewStatement returns the JSON of a statement of type StatementV1. The
 // predicate is kept as given, in compact form; it must be one strict JSON
-// value.
+// object.
 func NewStatement(subjects []Subject, predicateType string, predicate []byte) ([]byte, error) {
 	type wireOut struct {
 		Name   string            `json:"name,omitzero"`
