@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
 	"strconv"
 	"strings"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -35,3 +38,28 @@ func clean(s string) string {
 func unprintable(c rune) bool {
 	return !unicode.IsPrint(c) || unicode.Is(unicode.Cf, c)
 }
+
+// cleanJSON returns a JSON text with every character escaped that a terminal
+// would do anything else with than show it. Such characters stand in strings
+// alone, and a string with an escape is the same string.
+func cleanJSON(text []byte) []byte {
+	if bytes.IndexFunc(text, invisible) < 0 {
+		return text
+	}
+	var b bytes.Buffer
+	for _, c := range string(text) {
+		switch {
+		case !invisible(c):
+			b.WriteRune(c)
+		case c > 0xFFFF:
+			hi, lo := utf16.EncodeRune(c)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, hi, lo)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, c)
+		}
+	}
+	return b.Bytes()
+}
+
+// invisible is unprintable, but for the white space of JSON texts.
+func invisible(c rune) bool { return c >= 0x7f && unprintable(c) }

@@ -96,6 +96,7 @@ func report(err error, stderr io.Writer) int {
 	se, ok := errors.AsType[*statusError](err)
 	if !ok {
 		// cobra's own errors: unknown commands, flags and argument counts.
+		// Those of commands have a status: see withStatus.
 		se = &statusError{status: exitUsage, err: err}
 	}
 	fmt.Fprintf(stderr, "bundler: error: %v\n", se.err)
@@ -139,5 +140,23 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 		newTrustCommand(),
 		newVersionCommand(),
 	)
+	withStatus(root)
 	return root
+}
+
+// withStatus makes every command's errors that say nothing else mean that there
+// is no verdict.
+func withStatus(cmd *cobra.Command) {
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			err := run(cmd, args)
+			if _, ok := errors.AsType[*statusError](err); err != nil && !ok {
+				return &statusError{status: exitNoVerdict, err: err}
+			}
+			return err
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		withStatus(sub)
+	}
 }

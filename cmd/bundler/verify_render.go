@@ -180,7 +180,7 @@ func renderResultsJSON(out io.Writer, results []result) error {
 	if err != nil {
 		return noVerdictf("rendering the report: %w", err)
 	}
-	fmt.Fprintf(out, "%s\n", text)
+	fmt.Fprintf(out, "%s\n", cleanJSON(text))
 	return nil
 }
 
@@ -207,7 +207,7 @@ func renderNoVerdictJSON(out io.Writer, err error) {
 	if merr != nil {
 		panic("bundler: a text that is valid UTF-8 does not marshal: " + merr.Error())
 	}
-	fmt.Fprintf(out, "%s\n", text)
+	fmt.Fprintf(out, "%s\n", cleanJSON(text))
 }
 
 // printable returns s as valid UTF-8.
