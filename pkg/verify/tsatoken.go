@@ -145,8 +145,10 @@ func parseTimestamp(der []byte) (*timestampToken, error) {
 			return nil, fmt.Errorf("it has an unknown critical extension %v", ext.Id)
 		}
 	}
-	t.certificates, err = parseCertificateSet(sd.Certificates.Bytes)
-	return t, err
+	if t.certificates, err = parseCertificateSet(sd.Certificates.Bytes); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // unmarshalAll parses DER that must be one value and nothing after it.
