@@ -8,6 +8,9 @@ import (
 	"fmt"
 	"net"
 	"unicode/utf8"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 // SubjectAltNames are all the names of a certificate's subject alternative
@@ -57,8 +60,8 @@ func parseSANs(c *x509.Certificate) (*SubjectAltNames, error) {
 		if err := unmarshalAll(ext.Value, &names, "subject alternative names"); err != nil {
 			return nil, err
 		}
-		if len(names) > maxNames {
-			return nil, fmt.Errorf("expected at most %d subject alternative names, found %d", maxNames, len(names))
+		if len(names) == 0 || len(names) > maxNames {
+			return nil, fmt.Errorf("expected 1 to %d subject alternative names, found %d", maxNames, len(names))
 		}
 		for _, n := range names {
 			if err := s.add(n); err != nil {
@@ -72,6 +75,11 @@ func parseSANs(c *x509.Certificate) (*SubjectAltNames, error) {
 func (s *SubjectAltNames) add(n asn1.RawValue) error {
 	if n.Class != asn1.ClassContextSpecific {
 		return errors.New("not a general name")
+	}
+	// crypto/x509 passes over a name in the other form, and so do its name
+	// constraints: such a name must not be read here either.
+	if n.IsCompound != isConstructed(n.Tag) {
+		return fmt.Errorf("the name with tag %d is not in DER: constructed is %v, expected %v", n.Tag, n.IsCompound, isConstructed(n.Tag))
 	}
 	switch n.Tag {
 	case tagEmail, tagDNS, tagURI:
@@ -107,22 +115,31 @@ func (s *SubjectAltNames) add(n asn1.RawValue) error {
 	return nil
 }
 
+// isConstructed reports whether DER encodes the kind of name with that tag as
+// other values, rather than as bytes.
+func isConstructed(tag int) bool {
+	switch tag {
+	case tagEmail, tagDNS, tagURI, tagIP, tagRegisteredID:
+		return false
+	}
+	return true
+}
+
 func (s *SubjectAltNames) addOther(n asn1.RawValue) error {
-	var other struct {
-		Type  asn1.ObjectIdentifier
-		Value asn1.RawValue `asn1:"explicit,tag:0"`
+	in := cryptobyte.String(n.Bytes)
+	var name OtherName
+	var value, text cryptobyte.String
+	var tag cbasn1.Tag
+	if !in.ReadASN1ObjectIdentifier(&name.Type) ||
+		!in.ReadASN1(&value, cbasn1.Tag(0).ContextSpecific().Constructed()) || !in.Empty() {
+		return errors.New("expected an otherName: a type and a value, and nothing after them")
 	}
-	rest, err := asn1.UnmarshalWithParams(n.FullBytes, &other, "tag:0")
-	if err != nil || len(rest) > 0 {
-		return fmt.Errorf("expected an otherName: %w", err)
+	name.DER = value
+	if !value.ReadAnyASN1(&text, &tag) || !value.Empty() {
+		return fmt.Errorf("expected one value in the otherName of type %v", name.Type)
 	}
-	name := OtherName{Type: other.Type, DER: other.Value.Bytes}
-	var inner asn1.RawValue
-	if err := unmarshalAll(other.Value.Bytes, &inner, "one value"); err != nil {
-		return err
-	}
-	if inner.Class == asn1.ClassUniversal && inner.Tag == asn1.TagUTF8String && utf8.Valid(inner.Bytes) {
-		name.Value = string(inner.Bytes)
+	if tag == cbasn1.UTF8String && utf8.Valid(text) {
+		name.Value = string(text)
 	}
 	s.OtherNames = append(s.OtherNames, name)
 	return nil
