@@ -36,7 +36,7 @@ func (r *run) findPath() error {
 	if len(r.v.issuers) == 0 {
 		return errors.New("the trust config has no certificate authority")
 	}
-	leaf, times := withoutHandledSAN(r.leaf), r.establishedTimes()
+	leaf, times := withoutHandledSAN(r.leaf, r.sans), r.establishedTimes()
 	var near, far []string
 	for i := range r.v.issuers {
 		ca := &r.v.issuers[i]
@@ -63,12 +63,13 @@ func (r *run) findPath() error {
 	return fmt.Errorf("no path from the signer's certificate, issued by %q, to a trusted anchor: %s", r.leaf.Issuer, strings.Join(near, "; "))
 }
 
-// withoutHandledSAN returns leaf as crypto/x509 should judge it: names of all
-// kinds are read here, so a critical extension that holds only kinds unknown
-// to crypto/x509 is handled all the same.
-func withoutHandledSAN(leaf *x509.Certificate) *x509.Certificate {
+// withoutHandledSAN returns leaf as crypto/x509 should judge it: names of
+// kinds that crypto/x509 does not know are read here, so a critical extension
+// that holds only such is handled all the same. One that holds names that
+// nobody reads is not.
+func withoutHandledSAN(leaf *x509.Certificate, sans *SubjectAltNames) *x509.Certificate {
 	i := slices.IndexFunc(leaf.UnhandledCriticalExtensions, oidSAN.Equal)
-	if i < 0 {
+	if i < 0 || len(sans.unknown) > 0 {
 		return leaf
 	}
 	judged := *leaf
@@ -82,13 +83,23 @@ func (r *run) checkUsage() error {
 	if c.IsCA {
 		return errors.New("the signer's certificate is a CA's, expected an end entity's")
 	}
-	if c.KeyUsage != 0 && c.KeyUsage&x509.KeyUsageDigitalSignature == 0 {
+	if !allowsKeyUsage(c, x509.KeyUsageDigitalSignature) {
 		return errors.New("the certificate's key usage does not allow digital signatures")
 	}
 	if !hasUsage(c, &r.v.require) {
 		return fmt.Errorf("expected the extended key usage %s, found %s", usageNames(r.v.require.EKUs), certUsages(c))
 	}
 	return checkCertificateKey(c)
+}
+
+// allowsKeyUsage reports whether c has no key usage extension, or one that
+// lists usage. An extension without any bit that crypto/x509 knows leaves
+// c.KeyUsage zero as its absence does, and allows nothing.
+func allowsKeyUsage(c *x509.Certificate, usage x509.KeyUsage) bool {
+	if c.KeyUsage != 0 {
+		return c.KeyUsage&usage != 0
+	}
+	return !hasExtension(c, oidKeyUsage)
 }
 
 // hasUsage reports whether c is explicitly for code signing, or for one of the

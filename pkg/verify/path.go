@@ -6,6 +6,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -64,12 +65,16 @@ func newIssuer(ca *trustroot.Authority, q *Requirements) issuer {
 }
 
 var (
+	oidEmailAddress    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 1} // in a distinguished name
 	oidNameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
+	oidKeyUsage        = asn1.ObjectIdentifier{2, 5, 29, 15}
 	oidSAN             = asn1.ObjectIdentifier{2, 5, 29, 17}
 )
 
-func hasNameConstraints(c *x509.Certificate) bool {
-	return slices.ContainsFunc(c.Extensions, func(e pkixExtension) bool { return e.Id.Equal(oidNameConstraints) })
+func hasNameConstraints(c *x509.Certificate) bool { return hasExtension(c, oidNameConstraints) }
+
+func hasExtension(c *x509.Certificate, oid asn1.ObjectIdentifier) bool {
+	return slices.ContainsFunc(c.Extensions, func(e pkixExtension) bool { return e.Id.Equal(oid) })
 }
 
 // allowsUsage reports whether a CA may issue certificates for the usages in
@@ -150,6 +155,9 @@ func checkPath(chain []*x509.Certificate, times []time.Time, q *Requirements) er
 		if err := checkCertificateKey(c); err != nil {
 			return err
 		}
+		if !allowsKeyUsage(c, x509.KeyUsageCertSign) {
+			return fmt.Errorf("the key usage of %q does not allow it to issue certificates", c.Subject)
+		}
 		if !allowsUsage(c, q) {
 			return fmt.Errorf("%q may not issue certificates for signing code", c.Subject)
 		}
@@ -184,8 +192,17 @@ func checkConstrainable(chain []*x509.Certificate) error {
 				return fmt.Errorf("%q has name constraints of a kind that can not be checked", c.Subject)
 			}
 		}
+		// crypto/x509 does not look for email addresses in the subject, which
+		// RFC 5280 section 4.2.1.10 constrains where there are no other names.
+		if len(c.PermittedEmailAddresses)+len(c.ExcludedEmailAddresses) > 0 && sans.Len() == 0 && hasEmailInSubject(chain[0]) {
+			return fmt.Errorf("%q constrains email addresses, and the signer's certificate has one in its subject alone, where it can not be checked: expected it among the subject alternative names", c.Subject)
+		}
 	}
 	return nil
+}
+
+func hasEmailInSubject(c *x509.Certificate) bool {
+	return slices.ContainsFunc(c.Subject.Names, func(a pkix.AttributeTypeAndValue) bool { return a.Type.Equal(oidEmailAddress) })
 }
 
 // onlyKnownConstraints reports whether all subtrees are of the kinds that
