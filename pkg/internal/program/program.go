@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -29,8 +30,9 @@ const (
 	DefaultTimeout = time.Minute
 	DefaultOutput  = 256 << 10 // bytes
 
-	maxMessage = 2 << 10         // bytes of standard error that are kept, the first ones
-	linger     = 1 * time.Second // for a pipe to close after the program has ended
+	maxStderr = 2 << 10         // bytes of standard error that are kept, the first ones
+	maxQuote  = 500             // bytes of a program's words in an error
+	linger    = 1 * time.Second // for a pipe to close after the program has ended
 )
 
 // An Error says how a run went wrong. It is returned by Run.
@@ -44,10 +46,18 @@ func (e *Error) Error() string {
 	if e.Stderr == "" {
 		return fmt.Sprintf("%q: %v", e.Path, e.Err)
 	}
-	return fmt.Sprintf("%q: %v; it wrote %q", e.Path, e.Err, e.Stderr)
+	return fmt.Sprintf("%q: %v; it wrote %s", e.Path, e.Err, Quote(e.Stderr))
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Quote quotes what a program said, as far as a message has room for it.
+func Quote(s string) string {
+	if len(s) > maxQuote {
+		return strconv.Quote(s[:maxQuote]) + "…"
+	}
+	return strconv.Quote(s)
+}
 
 // ErrStatus is returned by Run, in an Error, beside the output of a program
 // that ended by itself with another exit status than 0.
@@ -78,7 +88,7 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 	defer stop(nil)
 
 	stdout := &bounded{most: most, full: func() { stop(fmt.Errorf("%w: %d bytes", errFlood, most)) }}
-	stderr := &bounded{most: maxMessage}
+	stderr := &bounded{most: maxStderr}
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Stdin), stdout, stderr
 	cmd.WaitDelay = linger

@@ -173,7 +173,7 @@ func (h *helper) ask(ctx context.Context, q request) (*reply, error) {
 	// A program that failed may say why in a reply; nothing else it says counts.
 	switch {
 	case err == nil && r.Version == Version && r.Error != "":
-		return nil, fmt.Errorf("%q: it says %q", h.path, cut(r.Error))
+		return nil, fmt.Errorf("%q: it says %s", h.path, program.Quote(r.Error))
 	case runErr != nil:
 		return nil, runErr
 	case err != nil:
@@ -190,13 +190,4 @@ func (r *reply) key() (crypto.PublicKey, error) {
 		return nil, errors.New("expected a reply with publicKey alone, found another")
 	}
 	return x509.ParsePKIXPublicKey(r.PublicKey)
-}
-
-// cut shortens what a program says to what a message has room for.
-func cut(s string) string {
-	const most = 500
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

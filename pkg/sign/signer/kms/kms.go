@@ -172,20 +172,11 @@ func (p *plugin) ask(ctx context.Context, hash crypto.Hash, message []byte, meth
 	err = strictjson.UnmarshalOpen(out, r, strictjson.Limits{Bytes: maxReply, Depth: 8, Values: 256, AnyNull: true})
 	switch {
 	case err == nil && r.Error != "":
-		return nil, fmt.Errorf("%q: it says %q", p.path, cut(r.Error))
+		return nil, fmt.Errorf("%q: it says %s", p.path, program.Quote(r.Error))
 	case err != nil && runErr != nil:
 		return nil, runErr
 	case err != nil:
 		return nil, fmt.Errorf("%q: expected one JSON answer: %w", p.path, err)
 	}
 	return r, nil
-}
-
-// cut shortens what a plugin says to what a message has room for.
-func cut(s string) string {
-	const most = 500
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }
