@@ -5,6 +5,7 @@ import (
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bundler-sign/bundler/pkg/internal/keyspec"
@@ -103,6 +104,9 @@ func (q *Requirements) check(root *trustroot.Root, keys *trustroot.Keyring) erro
 	}
 	if q.KeyDetails != 0 && !q.KeyDetails.Known() {
 		return fmt.Errorf("unknown key details %v", q.KeyDetails)
+	}
+	if slices.Contains(q.CRLs, nil) {
+		return errors.New("a CRL is missing: expected a parsed one, found nil")
 	}
 	return q.checkThresholds(root)
 }
