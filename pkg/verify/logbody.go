@@ -2,8 +2,6 @@ package verify
 
 import (
 	"bytes"
-	"crypto"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/pem"
@@ -37,6 +35,7 @@ type entryBody struct {
 	overPAE     bool // the digest is of the envelope's pre-authentication encoding
 	digest      bundle.Digest
 	payloadType string // "" if the entry does not say
+	payload     []byte // the envelope's, in base64; nil if the entry does not hold it
 }
 
 // bodyLimits bound a body within the bundle's own. An intoto entry may hold
@@ -62,10 +61,7 @@ func parseBody(e *bundle.LogEntry) (*entryBody, error) {
 	if !ok {
 		return nil, fmt.Errorf("expected an entry of kind hashedrekord, dsse or intoto, found %q", name)
 	}
-	var head struct {
-		Kind    string `json:"kind"`
-		Version string `json:"apiVersion"`
-	}
+	var head wireHead
 	if err := strictjson.UnmarshalOpen(e.Body, &head, bodyLimits); err != nil {
 		return nil, fmt.Errorf("body: %w", err)
 	}
@@ -80,10 +76,20 @@ func parseBody(e *bundle.LogEntry) (*entryBody, error) {
 	return body, nil
 }
 
-type wireHexDigest struct {
-	Algorithm string `json:"algorithm"`
-	Value     string `json:"value"`
-}
+// Servers write bodies themselves, in canonical form and from types that their
+// version fixes. So a body has the members that are named below and no others:
+// one that is passed over here, such as "Spec" beside "spec", is what a monitor
+// that reads without regard to case would see in the log.
+type (
+	wireHead struct {
+		Kind    string `json:"kind"`
+		Version string `json:"apiVersion"`
+	}
+	wireHexDigest struct {
+		Algorithm string `json:"algorithm"`
+		Value     string `json:"value"`
+	}
+)
 
 func (w wireHexDigest) digest() (bundle.Digest, error) {
 	alg, ok := bundle.AlgorithmOf(w.Algorithm)
@@ -97,11 +103,15 @@ func (w wireHexDigest) digest() (bundle.Digest, error) {
 	return bundle.NewDigest(alg, sum)
 }
 
-// setVerifier reads a PEM certificate or public key.
+// setVerifier reads a PEM certificate or public key. It refuses text around
+// the block, and what the decoder skips as malformed before it: another reader
+// might find another signer there.
 func (b *entryBody) setVerifier(text []byte) error {
+	const begin = "-----BEGIN "
 	block, rest := pem.Decode(text)
-	if block == nil || len(bytes.TrimSpace(rest)) > 0 {
-		return errors.New("expected one PEM block with the signer's certificate or public key")
+	if block == nil || len(bytes.TrimSpace(rest)) > 0 || len(block.Headers) > 0 ||
+		!bytes.HasPrefix(text, []byte(begin)) || bytes.Count(text, []byte(begin)) != 1 {
+		return errors.New("expected one PEM block with the signer's certificate or public key, and nothing else")
 	}
 	switch block.Type {
 	case "CERTIFICATE":
@@ -116,6 +126,7 @@ func (b *entryBody) setVerifier(text []byte) error {
 
 func parseHashedRekordV1(text []byte) (*entryBody, error) {
 	var w struct {
+		wireHead
 		Spec struct {
 			Data struct {
 				Hash wireHexDigest `json:"hash"`
@@ -128,7 +139,7 @@ func parseHashedRekordV1(text []byte) (*entryBody, error) {
 			} `json:"signature"`
 		} `json:"spec"`
 	}
-	if err := strictjson.UnmarshalOpen(text, &w, bodyLimits); err != nil {
+	if err := strictjson.Unmarshal(text, &w, bodyLimits); err != nil {
 		return nil, err
 	}
 	b := &entryBody{signature: w.Spec.Signature.Content}
@@ -141,15 +152,17 @@ func parseHashedRekordV1(text []byte) (*entryBody, error) {
 
 func parseDSSEV1(text []byte) (*entryBody, error) {
 	var w struct {
+		wireHead
 		Spec struct {
-			PayloadHash wireHexDigest `json:"payloadHash"`
-			Signatures  []struct {
+			EnvelopeHash wireHexDigest `json:"envelopeHash"` // of no fixed encoding: not checked
+			PayloadHash  wireHexDigest `json:"payloadHash"`
+			Signatures   []struct {
 				Signature pbjson.Bytes `json:"signature"`
 				Verifier  pbjson.Bytes `json:"verifier"`
 			} `json:"signatures"`
 		} `json:"spec"`
 	}
-	if err := strictjson.UnmarshalOpen(text, &w, bodyLimits); err != nil {
+	if err := strictjson.Unmarshal(text, &w, bodyLimits); err != nil {
 		return nil, err
 	}
 	if n := len(w.Spec.Signatures); n != 1 {
@@ -167,20 +180,24 @@ func parseDSSEV1(text []byte) (*entryBody, error) {
 // the signature.
 func parseInTotoV2(text []byte) (*entryBody, error) {
 	var w struct {
+		wireHead
 		Spec struct {
 			Content struct {
 				Envelope struct {
-					PayloadType string `json:"payloadType"`
+					Payload     pbjson.Bytes `json:"payload"` // base64 of it, as with the signature
+					PayloadType string       `json:"payloadType"`
 					Signatures  []struct {
+						KeyID     string       `json:"keyid"`
 						Sig       pbjson.Bytes `json:"sig"`
 						PublicKey pbjson.Bytes `json:"publicKey"`
 					} `json:"signatures"`
 				} `json:"envelope"`
+				Hash        wireHexDigest `json:"hash"` // of the envelope, in no fixed encoding: not checked
 				PayloadHash wireHexDigest `json:"payloadHash"`
 			} `json:"content"`
 		} `json:"spec"`
 	}
-	if err := strictjson.UnmarshalOpen(text, &w, bodyLimits); err != nil {
+	if err := strictjson.Unmarshal(text, &w, bodyLimits); err != nil {
 		return nil, err
 	}
 	content := &w.Spec.Content
@@ -191,7 +208,7 @@ func parseInTotoV2(text []byte) (*entryBody, error) {
 	if err != nil {
 		return nil, errors.New("signature is not base64 in base64")
 	}
-	b := &entryBody{overPayload: true, signature: sig, payloadType: content.Envelope.PayloadType}
+	b := &entryBody{overPayload: true, signature: sig, payloadType: content.Envelope.PayloadType, payload: content.Envelope.Payload}
 	if b.digest, err = content.PayloadHash.digest(); err != nil {
 		return nil, err
 	}
@@ -239,6 +256,7 @@ func (b *entryBody) setV2(d wireV2Digest, s *wireV2Signature) error {
 
 func parseHashedRekordV2(text []byte) (*entryBody, error) {
 	var w struct {
+		wireHead
 		Spec struct {
 			V002 *struct {
 				Data      wireV2Digest    `json:"data"`
@@ -246,7 +264,7 @@ func parseHashedRekordV2(text []byte) (*entryBody, error) {
 			} `json:"hashedRekordV002"`
 		} `json:"spec"`
 	}
-	if err := strictjson.UnmarshalOpen(text, &w, bodyLimits); err != nil {
+	if err := strictjson.Unmarshal(text, &w, bodyLimits); err != nil {
 		return nil, err
 	}
 	if w.Spec.V002 == nil {
@@ -258,6 +276,7 @@ func parseHashedRekordV2(text []byte) (*entryBody, error) {
 
 func parseDSSEV2(text []byte) (*entryBody, error) {
 	var w struct {
+		wireHead
 		Spec struct {
 			V002 *struct {
 				PayloadHash wireV2Digest      `json:"payloadHash"`
@@ -265,7 +284,7 @@ func parseDSSEV2(text []byte) (*entryBody, error) {
 			} `json:"dsseV002"`
 		} `json:"spec"`
 	}
-	if err := strictjson.UnmarshalOpen(text, &w, bodyLimits); err != nil {
+	if err := strictjson.Unmarshal(text, &w, bodyLimits); err != nil {
 		return nil, err
 	}
 	if w.Spec.V002 == nil || len(w.Spec.V002.Signatures) != 1 {
@@ -273,87 +292,4 @@ func parseDSSEV2(text []byte) (*entryBody, error) {
 	}
 	b := &entryBody{overPayload: true}
 	return b, b.setV2(w.Spec.V002.PayloadHash, &w.Spec.V002.Signatures[0])
-}
-
-// bind reports whether the entry is about the bundle's signature, signer and
-// content, and about no other.
-func (r *run) bind(body *entryBody) error {
-	if !bytes.Equal(body.signature, r.b.Signature()) {
-		return errors.New("the entry is about another signature")
-	}
-	if err := r.bindSigner(body); err != nil {
-		return err
-	}
-	if r.b.Envelope == nil {
-		if body.overPayload {
-			return errors.New("the entry is about an attestation, the bundle is a message signature")
-		}
-		if body.digest != r.b.Message.Digest {
-			return fmt.Errorf("the entry is about %v, the bundle about %v", body.digest, r.b.Message.Digest)
-		}
-		return nil
-	}
-	return r.bindEnvelope(body)
-}
-
-func (r *run) bindEnvelope(body *entryBody) error {
-	env := r.b.Envelope
-	var covered []byte
-	switch {
-	case body.overPayload:
-		covered = env.Payload
-	case body.overPAE:
-		covered = env.PAE()
-	default:
-		return errors.New("the entry is about a message signature, the bundle is an attestation")
-	}
-	if got := bundle.Sum(body.digest.Algorithm(), covered); got != body.digest {
-		return fmt.Errorf("the entry is about a payload with digest %v, the bundle's has %v", body.digest, got)
-	}
-	if body.payloadType != "" && body.payloadType != env.PayloadType {
-		return fmt.Errorf("the entry is about a payload of type %q, the bundle's is %q", body.payloadType, env.PayloadType)
-	}
-	return nil
-}
-
-func (r *run) bindSigner(body *entryBody) error {
-	switch {
-	case r.leaf != nil && !bytes.Equal(body.certificate, r.leaf.Raw):
-		return fmt.Errorf("the entry is about another signer: expected the certificate with SHA-256 %s, found %s", fingerprint(r.leaf.Raw), describeVerifier(body))
-	case r.key != nil && !bytes.Equal(body.key, r.key.SPKI):
-		return fmt.Errorf("the entry is about another signer: expected the key with SHA-256 %s, found %s", fingerprint(r.key.SPKI), describeVerifier(body))
-	}
-	if body.generation != rekorV2 {
-		return nil
-	}
-	if err := keyspec.Check(r.publicKey(), body.keyDetails); err != nil {
-		return fmt.Errorf("the entry misnames the signer's key: %w", err)
-	}
-	if h := body.keyDetails.Hash(); body.overPAE && h != body.digest.Algorithm().Hash() {
-		return fmt.Errorf("the entry has a %v digest, which a key of %v does not sign", body.digest.Algorithm(), body.keyDetails)
-	}
-	return nil
-}
-
-func describeVerifier(b *entryBody) string {
-	if b.certificate != nil {
-		return "the certificate " + fingerprint(b.certificate)
-	}
-	return "the key " + fingerprint(b.key)
-}
-
-// publicKey returns the signer's key.
-func (r *run) publicKey() crypto.PublicKey {
-	if r.key != nil {
-		return r.key.Public
-	}
-	return r.leaf.PublicKey
-}
-
-// leafHash is the Merkle tree's hash of an entry: RFC 6962 section 2.1.
-func leafHash(body []byte) []byte {
-	h := sha256.New()
-	h.Write([]byte{0})
-	h.Write(body)
-	return h.Sum(nil)
 }
