@@ -120,7 +120,7 @@ type (
 		LogIndex       *int64     `json:"logIndex"`  // null unless a promise signs it
 		TreeIndex      *int64     `json:"treeIndex"` // null without an inclusion proof
 		IntegratedTime *time.Time `json:"integratedTime"`
-		Witnesses      []string   `json:"witnesses"`
+		Witnesses      []string   `json:"unverifiedWitnesses"`
 	}
 	sctDoc struct {
 		Log      string    `json:"log"`

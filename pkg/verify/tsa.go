@@ -192,8 +192,8 @@ func validAt(chain []*x509.Certificate, at time.Time) error {
 }
 
 // isSelfSigned reports whether c's own key signed it. A key that no path may
-// have is not tried: with an RSA key of half a million bits, which fits into a
-// certificate, it would take seconds.
+// have is not tried: an RSA key of a quarter of a million bits, which fits into
+// a certificate, would take seconds.
 func isSelfSigned(c *x509.Certificate) bool {
 	return bytes.Equal(c.RawSubject, c.RawIssuer) && checkCertificateKey(c) == nil && c.CheckSignatureFrom(c) == nil
 }
