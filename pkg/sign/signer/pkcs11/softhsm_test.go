@@ -1,0 +1,110 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+const (
+	testPIN = "8214-secret" // distinctive, so that a leak is found
+	soPIN   = "so-pin-5591"
+)
+
+// modulePath is SoftHSM's library.
+var modulePath string
+
+// TestMain makes the tokens that the tests sign with. The library reads its
+// configuration once for the process, so they are made before it is loaded.
+func TestMain(m *testing.M) {
+	status, err := withTokens(m.Run)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "making tokens to test with:", err)
+		status = 1
+	}
+	os.Exit(status)
+}
+
+func withTokens(run func() int) (status int, err error) {
+	dir, err := os.MkdirTemp("", "bundler-pkcs11-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(dir)
+	if err := findModule(); err != nil {
+		return 0, err
+	}
+	conf := filepath.Join(dir, "softhsm2.conf")
+	text := "directories.tokendir = " + dir + "\nobjectstore.backend = file\nlog.level = ERROR\n"
+	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), os.Setenv("SOFTHSM2_CONF", conf)); err != nil {
+		return 0, err
+	}
+	for _, label := range []string{"release", "double", "double", "empty", "wrong pin", "pin file"} {
+		if err := tool("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", testPIN, "--so-pin", soPIN); err != nil {
+			return 0, err
+		}
+	}
+	for _, key := range testKeys {
+		if err := keygen(append([]string{"--key-type", key.kind, "--label", key.label, "--id", key.id}, key.more...)...); err != nil {
+			return 0, err
+		}
+	}
+	return run(), nil
+}
+
+// findModule finds the library where distributions keep it.
+func findModule() error {
+	for _, path := range []string{
+		"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+		"/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so", "/opt/homebrew/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so",
+	} {
+		if _, err := os.Stat(path); err == nil {
+			modulePath = path
+			return nil
+		} else if !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.New("libsofthsm2.so not found: make test installs softhsm2 and opensc")
+}
+
+var testKeys = []struct {
+	label, id, kind string
+	more            []string
+}{
+	{"p256", "01", "EC:prime256v1", nil},
+	{"p384", "02", "EC:secp384r1", nil},
+	{"p521", "03", "EC:secp521r1", nil},
+	{"rsa2048", "04", "rsa:2048", nil},
+	{"rsa3072", "05", "rsa:3072", nil},
+	{"ed25519", "06", "EC:edwards25519", nil},
+	{"always", "07", "EC:prime256v1", []string{"--always-auth"}},
+	{"twin", "08", "EC:prime256v1", nil},
+	{"twin", "09", "EC:prime256v1", nil},
+	{"p224", "0a", "EC:secp224r1", nil},
+	{"weak", "0b", "rsa:1024", nil},
+	{"with certificate", "0c", "EC:prime256v1", nil},
+	{"alone", "0d", "EC:prime256v1", nil},
+}
+
+func keygen(args ...string) error { return pkcs11Tool(append([]string{"--keypairgen"}, args...)...) }
+
+func pkcs11Tool(args ...string) error {
+	login := []string{"--module", modulePath, "--token-label", "release", "--login", "--pin", testPIN}
+	return tool("pkcs11-tool", slices.Concat(login, args)...)
+}
+
+func tool(name string, args ...string) error {
+	out, err := exec.Command(name, args...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %q: %w\n%s", name, args, err, out)
+	}
+	return nil
+}
