@@ -37,6 +37,16 @@ type Signed struct {
 	Hash     crypto.Hash         // of Digest
 	Digest   []byte              // of the message, or of the envelope's PAE
 	Envelope *protodsse.Envelope // nil for a message signature
+	// EnvelopeHash is the SHA-256 that Rekor v1 keeps of the envelope as its
+	// client sent it; nil means of the JSON that clients usually send.
+	EnvelopeHash []byte
+}
+
+func (s *Signed) envelopeHash() []byte {
+	if s.EnvelopeHash == nil {
+		return sum(crypto.SHA256, envelopeJSON(s.Envelope))
+	}
+	return s.EnvelopeHash
 }
 
 // verifierPEM is what Rekor v1 keeps: the certificate, or the public key.
@@ -101,7 +111,7 @@ func (s *Signed) hashedRekord001() object {
 
 func (s *Signed) dsse001() object {
 	return object{
-		"envelopeHash": hashValue(crypto.SHA256, sum(crypto.SHA256, envelopeJSON(s.Envelope))),
+		"envelopeHash": hashValue(crypto.SHA256, s.envelopeHash()),
 		"payloadHash":  hashValue(crypto.SHA256, sum(crypto.SHA256, s.Envelope.Payload)),
 		"signatures": []object{{
 			"signature": base64.StdEncoding.EncodeToString(s.Signature),
@@ -112,15 +122,19 @@ func (s *Signed) dsse001() object {
 
 // intoto002 encodes the signature in base64 twice, as all clients do.
 func (s *Signed) intoto002() object {
+	signature := object{
+		"publicKey": s.verifierPEM(),
+		"sig":       []byte(base64.StdEncoding.EncodeToString(s.Signature)),
+	}
+	if all := s.Envelope.Signatures; len(all) > 0 && all[0].Keyid != "" {
+		signature["keyid"] = all[0].Keyid
+	}
 	return object{"content": object{
 		"envelope": object{
 			"payloadType": s.Envelope.PayloadType,
-			"signatures": []object{{
-				"publicKey": s.verifierPEM(),
-				"sig":       []byte(base64.StdEncoding.EncodeToString(s.Signature)),
-			}},
+			"signatures":  []object{signature},
 		},
-		"hash":        hashValue(crypto.SHA256, sum(crypto.SHA256, envelopeJSON(s.Envelope))),
+		"hash":        hashValue(crypto.SHA256, s.envelopeHash()),
 		"payloadHash": hashValue(crypto.SHA256, sum(crypto.SHA256, s.Envelope.Payload)),
 	}}
 }
