@@ -21,12 +21,12 @@ demo: build ## sign with openssl under a private CA, verify, then tamper: offlin
 	@testdata/demo.sh
 
 test: ## run every test, installing the programs they need
-	@.ci/need openssl
-	go test ./...
+	@.ci/need openssl gcc softhsm2-util pkcs11-tool
+	CGO_ENABLED=1 go test ./...
 
 e2e: ## run the command line's own tests: the manual that runs
-	@.ci/need openssl
-	go test -count=1 ./cmd/...
+	@.ci/need openssl gcc softhsm2-util pkcs11-tool
+	CGO_ENABLED=1 go test -count=1 ./cmd/...
 
 lint: ## check format, vet and staticcheck
 	@.ci/gofmt

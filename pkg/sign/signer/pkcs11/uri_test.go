@@ -8,7 +8,7 @@ import (
 	"github.com/bundler-sign/bundler/pkg/sign/signer"
 )
 
-const module = "?module-path=/usr/lib/token.so"
+const someModule = "?module-path=/usr/lib/token.so"
 
 func TestParseURI(t *testing.T) {
 	t.Parallel()
@@ -20,14 +20,14 @@ func TestParseURI(t *testing.T) {
 		*u.object != "my-key" || string(u.id) != "i\x00\xf0" || u.module != "/lib/a b.so" || u.pinSource != "file:/etc/pin" {
 		t.Errorf("got %+v", u)
 	}
-	if u, err := parseURI("PKCS11:" + module); err != nil || u.token != nil || u.object != nil || u.id != nil {
+	if u, err := parseURI("PKCS11:" + someModule); err != nil || u.token != nil || u.object != nil || u.id != nil {
 		t.Errorf("an empty path: got %+v, %v", u, err)
 	}
 }
 
 func TestParseURIRefuses(t *testing.T) {
 	t.Parallel()
-	const accepted = "pkcs11:token=a;object=b" + module + "&pin-source=/pin"
+	const accepted = "pkcs11:token=a;object=b" + someModule + "&pin-source=/pin"
 	if _, err := parseURI(accepted); err != nil {
 		t.Fatalf("the twin %s: %v", accepted, err)
 	}
@@ -36,20 +36,20 @@ func TestParseURIRefuses(t *testing.T) {
 		"relative module":      "pkcs11:token=a?module-path=token.so",
 		"empty module":         "pkcs11:token=a?module-path=",
 		"module by name":       "pkcs11:token=a?module-name=softhsm",
-		"attribute twice":      "pkcs11:token=a;token=a" + module,
-		"attribute in both":    "pkcs11:token=a" + module + "&token=a",
-		"unknown attribute":    "pkcs11:token=a;x-vendor=b" + module,
-		"unknown query":        "pkcs11:token=a" + module + "&x-vendor=b",
-		"without value":        "pkcs11:token" + module,
-		"empty attribute":      "pkcs11:token=a;" + module,
-		"bad escape":           "pkcs11:token=%zz" + module,
-		"public key":           "pkcs11:token=a;type=public" + module,
-		"slot of letters":      "pkcs11:slot-id=first" + module,
-		"slot out of range":    "pkcs11:slot-id=99999999999" + module,
-		"empty id":             "pkcs11:id=" + module,
-		"command as PIN":       "pkcs11:token=a" + module + "&pin-source=|/bin/pin",
-		"relative PIN file":    "pkcs11:token=a" + module + "&pin-source=file:pin",
-		"descriptor of no one": "pkcs11:token=a" + module + "&pin-source=fd:three",
+		"attribute twice":      "pkcs11:token=a;token=a" + someModule,
+		"attribute in both":    "pkcs11:token=a" + someModule + "&token=a",
+		"unknown attribute":    "pkcs11:token=a;x-vendor=b" + someModule,
+		"unknown query":        "pkcs11:token=a" + someModule + "&x-vendor=b",
+		"without value":        "pkcs11:token" + someModule,
+		"empty attribute":      "pkcs11:token=a;" + someModule,
+		"bad escape":           "pkcs11:token=%zz" + someModule,
+		"public key":           "pkcs11:token=a;type=public" + someModule,
+		"slot of letters":      "pkcs11:slot-id=first" + someModule,
+		"slot out of range":    "pkcs11:slot-id=99999999999" + someModule,
+		"empty id":             "pkcs11:id=" + someModule,
+		"command as PIN":       "pkcs11:token=a" + someModule + "&pin-source=|/bin/pin",
+		"relative PIN file":    "pkcs11:token=a" + someModule + "&pin-source=file:pin",
+		"descriptor of no one": "pkcs11:token=a" + someModule + "&pin-source=fd:three",
 		"another scheme":       "file:/token",
 	} {
 		if u, err := parseURI(text); err == nil || u != nil {
@@ -65,9 +65,9 @@ func TestPINInTheURI(t *testing.T) {
 	t.Run("F05-pin-value", func(t *testing.T) {
 		t.Parallel()
 		for _, text := range []string{
-			"pkcs11:token=a" + module + "&pin-value=1234567",
+			"pkcs11:token=a" + someModule + "&pin-value=1234567",
 			"pkcs11:token=a?pin-value=1234567",
-			"pkcs11:pin-value=1234567" + module,
+			"pkcs11:pin-value=1234567" + someModule,
 			"pkcs11:token=%zz?pin-value=1234567",
 			"pkcs11:pin-value=1234567;=",
 		} {
@@ -76,7 +76,7 @@ func TestPINInTheURI(t *testing.T) {
 				t.Errorf("%s: got %v, want an error that names pin-source and not the PIN", text, err)
 			}
 		}
-		if _, err := parseURI("pkcs11:token=a" + module + "&pin-source=fd:3"); err != nil {
+		if _, err := parseURI("pkcs11:token=a" + someModule + "&pin-source=fd:3"); err != nil {
 			t.Errorf("the twin: %v", err)
 		}
 	})
@@ -86,7 +86,7 @@ func TestPINInTheURI(t *testing.T) {
 // path and no PIN, and that errors stand alone.
 func FuzzParseURI(f *testing.F) {
 	seeds := []string{
-		"pkcs11:token=a;object=b" + module, "pkcs11:id=%01;slot-id=3" + module + "&pin-source=file:/pin",
+		"pkcs11:token=a;object=b" + someModule, "pkcs11:id=%01;slot-id=3" + someModule + "&pin-source=file:/pin",
 		"pkcs11:?pin-value=1", "pkcs11:token=%", "pkcs11:;;&&==??",
 	}
 	accepted := 0
