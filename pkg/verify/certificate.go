@@ -116,7 +116,10 @@ func hasUsage(c *x509.Certificate, q *Requirements) bool {
 	return false
 }
 
-var oidCodeSigning = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 3}
+var (
+	oidCodeSigning = asn1.ObjectIdentifier{1, 3, 6, 1, 5, 5, 7, 3, 3}
+	oidAnyUsage    = asn1.ObjectIdentifier{2, 5, 29, 37, 0}
+)
 
 // extKeyUsages returns the OIDs of c's extended key usages, as they are in c.
 func extKeyUsages(c *x509.Certificate) []asn1.ObjectIdentifier {

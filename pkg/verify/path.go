@@ -96,9 +96,11 @@ func (ca *issuer) paths(leaf *x509.Certificate, others []*x509.Certificate, time
 	}
 	var chains [][]*x509.Certificate
 	var err error
-	if ca.direct && bytes.Equal(leaf.RawIssuer, ca.Chain[0].RawSubject) {
+	direct := ca.direct && bytes.Equal(leaf.RawIssuer, ca.Chain[0].RawSubject)
+	if direct {
 		chains, err = ca.directPath(leaf)
-	} else {
+	}
+	if !direct || err != nil && len(others) > 0 { // another CA of that name may be in the bundle
 		chains, err = ca.builtPaths(leaf, others, times[0])
 	}
 	if err != nil {
@@ -150,6 +152,11 @@ func (ca *issuer) builtPaths(leaf *x509.Certificate, others []*x509.Certificate,
 // checkPath holds a path to what crypto/x509 does not check, or checks at one
 // time only.
 func checkPath(chain []*x509.Certificate, times []time.Time, q *Requirements) error {
+	if len(q.EKUs) > 1 {
+		if err := checkUsagesNest(chain, q); err != nil {
+			return err
+		}
+	}
 	constrained := false
 	for _, c := range chain[1:] {
 		if err := checkCertificateKey(c); err != nil {
@@ -174,6 +181,20 @@ func checkPath(chain []*x509.Certificate, times []time.Time, q *Requirements) er
 		}
 	}
 	return nil
+}
+
+// checkUsagesNest reports whether one of the usages that q names is the leaf's
+// and that of every CA which restricts what it issues for. Each of them having
+// one of the list is not enough if the list is longer than one.
+func checkUsagesNest(chain []*x509.Certificate, q *Requirements) error {
+	for _, usage := range q.EKUs {
+		only := &Requirements{EKUs: []asn1.ObjectIdentifier{usage}}
+		refuses := func(c *x509.Certificate) bool { return !allowsUsage(c, only) }
+		if hasUsage(chain[0], only) && !slices.ContainsFunc(chain[1:], refuses) {
+			return nil
+		}
+	}
+	return fmt.Errorf("the CAs of the path may not issue certificates for what the signer's is for (%s)", certUsages(chain[0]))
 }
 
 // checkConstrainable refuses, under name constraints, names and constraints of

@@ -105,6 +105,11 @@ func (q *Requirements) check(root *trustroot.Root, keys *trustroot.Keyring) erro
 	if q.KeyDetails != 0 && !q.KeyDetails.Known() {
 		return fmt.Errorf("unknown key details %v", q.KeyDetails)
 	}
+	for _, oid := range q.EKUs {
+		if len(oid) < 2 || oid.Equal(oidAnyUsage) {
+			return fmt.Errorf("expected extended key usages that say what a certificate is for, found %q", oid)
+		}
+	}
 	if slices.Contains(q.CRLs, nil) {
 		return errors.New("a CRL is missing: expected a parsed one, found nil")
 	}
