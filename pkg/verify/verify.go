@@ -87,10 +87,38 @@ func (e *Error) Error() string {
 // subjects. The Report is never nil. The error is nil if and only if the
 // verdict is Pass, an *Error if it is Fail, and anything else (such as an
 // artifact that could not be read) if there is none.
+//
+// A bundle comes from package bundle's parser; one made by hand that the parser
+// would never return, such as one with two contents or none, fails.
 func (v *Verifier) Verify(b *bundle.Bundle, artifacts ...*Artifact) (*Report, error) {
+	if err := checkShape(b); err != nil {
+		return v.Reject(err, artifacts...)
+	}
 	r := v.newRun(b, artifacts)
 	r.add(Check{ID: CheckParse, Status: Pass, Required: true, Detail: "bundle of version " + b.Version.String()})
 	return r.finish(r.steps())
+}
+
+// checkShape refuses what the steps could take for two different things: they
+// rely on a bundle that has one signer, one content and something to prove in
+// each entry.
+func checkShape(b *bundle.Bundle) error {
+	switch {
+	case b == nil:
+		return errors.New("expected a bundle, found none")
+	case b.Version < bundle.V01 || b.Version > bundle.V03:
+		return fmt.Errorf("expected a bundle of version 0.1, 0.2 or 0.3, found version %d", b.Version)
+	case (b.Message == nil) == (b.Envelope == nil):
+		return errors.New("expected exactly one of a message signature and an envelope")
+	case b.HasCertificate() && b.KeyHint != "":
+		return errors.New("expected exactly one of a certificate and a key hint")
+	}
+	for i := range b.Entries {
+		if b.Entries[i].Promise == nil && b.Entries[i].Proof == nil {
+			return fmt.Errorf("log entry %d: expected a promise or a proof, found neither", i)
+		}
+	}
+	return nil
 }
 
 // VerifyJSON is Verify for a bundle that has yet to be parsed. A text that is
