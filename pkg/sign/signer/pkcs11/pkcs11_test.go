@@ -30,12 +30,20 @@ func pin(pin string) (ask signer.PasswordFunc, calls *atomic.Int32) {
 	}, calls
 }
 
-func uriOf(path string) string { return "pkcs11:" + path + "?module-path=" + modulePath }
+// uriOf returns the URI of what path names in SoftHSM, whose tokens are there
+// then.
+func uriOf(t *testing.T, path string) string {
+	t.Helper()
+	if err := tokens(); err != nil {
+		t.Fatalf("making tokens to test with: %v", err)
+	}
+	return "pkcs11:" + path + "?module-path=" + modulePath
+}
 
 func open(t *testing.T, path string) signer.Signer {
 	t.Helper()
 	ask, _ := pin(testPIN)
-	s, err := Open(t.Context(), uriOf(path), &Options{PIN: ask})
+	s, err := Open(t.Context(), uriOf(t, path), &Options{PIN: ask})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +81,7 @@ func TestTheLastSignerEndsLoginAndModule(t *testing.T) {
 		ask, calls := pin(testPIN)
 		var signers []signer.Signer
 		for _, label := range []string{"p256", "p384", "p256"} {
-			s, err := Open(t.Context(), uriOf("token=release;object="+label), &Options{PIN: ask})
+			s, err := Open(t.Context(), uriOf(t, "token=release;object="+label), &Options{PIN: ask})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -99,7 +107,7 @@ func TestTheLastSignerEndsLoginAndModule(t *testing.T) {
 	for path, ask := range map[string]signer.PasswordFunc{
 		"token=none": ask, "token=release;object=none": ask, "token=release;object=p224": ask, "token=release": wrong,
 	} {
-		if _, err := Open(t.Context(), uriOf(path), &Options{PIN: ask}); err == nil {
+		if _, err := Open(t.Context(), uriOf(t, path), &Options{PIN: ask}); err == nil {
 			t.Errorf("%s: opened", path)
 		}
 		if loaded() != 0 {
@@ -175,7 +183,7 @@ func TestOnlyFittingAlgorithmsSign(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ask, _ := pin(testPIN)
-			if _, err := Open(t.Context(), uriOf("token=release;object="+label), &Options{PIN: ask}); err == nil {
+			if _, err := Open(t.Context(), uriOf(t, "token=release;object="+label), &Options{PIN: ask}); err == nil {
 				t.Error("opened")
 			}
 			open(t, "token=release;object=p256")
@@ -203,7 +211,7 @@ func TestOpenRefuses(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			ask, _ := pin(testPIN)
-			s, err := Open(t.Context(), uriOf(test.path), &Options{PIN: ask})
+			s, err := Open(t.Context(), uriOf(t, test.path), &Options{PIN: ask})
 			if err == nil {
 				closeSigner(t, s)
 				t.Fatal("opened")
@@ -243,7 +251,7 @@ func TestWrongPINIsTriedOnceAndNotRepeated(t *testing.T) {
 		t.Parallel()
 		const wrong = "9999-wrong"
 		ask, calls := pin(wrong)
-		_, err := Open(t.Context(), uriOf("token=wrong%20pin"), &Options{PIN: ask})
+		_, err := Open(t.Context(), uriOf(t, "token=wrong%20pin"), &Options{PIN: ask})
 		if err == nil || calls.Load() != 1 {
 			t.Fatalf("got %v after %d questions, want an error after 1", err, calls.Load())
 		}
@@ -252,7 +260,7 @@ func TestWrongPINIsTriedOnceAndNotRepeated(t *testing.T) {
 		}
 		// The token has not locked: the right PIN gets as far as the empty token.
 		right, _ := pin(testPIN)
-		if _, err := Open(t.Context(), uriOf("token=wrong%20pin"), &Options{PIN: right}); err == nil || !strings.Contains(err.Error(), "no private key") {
+		if _, err := Open(t.Context(), uriOf(t, "token=wrong%20pin"), &Options{PIN: right}); err == nil || !strings.Contains(err.Error(), "no private key") {
 			t.Errorf("the right PIN: got %v, want it to log in", err)
 		}
 	})
@@ -262,7 +270,7 @@ func TestWrongPINIsTriedOnceAndNotRepeated(t *testing.T) {
 		"empty": empty, "none": nil,
 		"refused": func(context.Context, string) ([]byte, error) { return nil, gone },
 	} {
-		_, err := Open(t.Context(), uriOf("token=wrong%20pin"), &Options{PIN: ask})
+		_, err := Open(t.Context(), uriOf(t, "token=wrong%20pin"), &Options{PIN: ask})
 		if err == nil || (name == "refused") != errors.Is(err, gone) {
 			t.Errorf("%s PIN: got %v", name, err)
 		}
@@ -277,7 +285,7 @@ func TestPINSource(t *testing.T) {
 	}
 	ask, calls := pin("not asked")
 	source := "&pin-source=file:" + strings.ReplaceAll(file, " ", "%20")
-	s, err := Open(t.Context(), uriOf("token=release;object=always")+source, &Options{PIN: ask})
+	s, err := Open(t.Context(), uriOf(t, "token=release;object=always")+source, &Options{PIN: ask})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,14 +299,14 @@ func TestPINSource(t *testing.T) {
 			t.Fatal(err)
 		}
 		// No other test logs in to this token, which would make a PIN needless.
-		_, err := Open(t.Context(), uriOf("token=pin%20file")+"&pin-source="+shared, nil)
+		_, err := Open(t.Context(), uriOf(t, "token=pin%20file")+"&pin-source="+shared, nil)
 		if err == nil || !strings.Contains(err.Error(), "mode 0644") {
 			t.Errorf("got %v, want the file refused", err)
 		}
 		if err := os.Chmod(shared, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := Open(t.Context(), uriOf("token=pin%20file")+"&pin-source="+shared, nil); err == nil || !strings.Contains(err.Error(), "no private key") {
+		if _, err := Open(t.Context(), uriOf(t, "token=pin%20file")+"&pin-source="+shared, nil); err == nil || !strings.Contains(err.Error(), "no private key") {
 			t.Errorf("the twin: got %v, want it to log in", err)
 		}
 	})
@@ -308,7 +316,7 @@ func TestPINSource(t *testing.T) {
 func TestAlwaysAuthenticateAsksEachTime(t *testing.T) {
 	t.Parallel()
 	ask, calls := pin(testPIN)
-	s, err := Open(t.Context(), uriOf("token=release;object=always"), &Options{PIN: ask})
+	s, err := Open(t.Context(), uriOf(t, "token=release;object=always"), &Options{PIN: ask})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -324,7 +332,7 @@ func TestAlwaysAuthenticateAsksEachTime(t *testing.T) {
 	}
 	// A wrong PIN fails one signature, and the next is made.
 	wrong, _ := pin("wrong")
-	bad, err := Open(t.Context(), uriOf("token=release;object=always"), &Options{PIN: wrong})
+	bad, err := Open(t.Context(), uriOf(t, "token=release;object=always"), &Options{PIN: wrong})
 	if err != nil {
 		t.Fatal(err) // the login above is for the process
 	}
@@ -340,12 +348,13 @@ func TestAlwaysAuthenticateAsksEachTime(t *testing.T) {
 // Cards often hold a certificate where others hold a public key.
 func TestPublicKeyComesFromTheCertificate(t *testing.T) {
 	t.Parallel()
+	newKey(t, "with certificate", "0c")
 	pub := open(t, "token=release;object=with%20certificate").Public()
 	if err := pkcs11Tool("--delete-object", "--type", "pubkey", "--id", "0c"); err != nil {
 		t.Fatal(err)
 	}
 	ask, _ := pin(testPIN)
-	if _, err := Open(t.Context(), uriOf("token=release;id=%0C"), &Options{PIN: ask}); err == nil || !strings.Contains(err.Error(), "public key or certificate") {
+	if _, err := Open(t.Context(), uriOf(t, "token=release;id=%0C"), &Options{PIN: ask}); err == nil || !strings.Contains(err.Error(), "public key or certificate") {
 		t.Errorf("with neither: got %v, want an error that says so", err)
 	}
 	ca, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -389,6 +398,7 @@ func TestAnotherKeysPublicHalfIsFoundOut(t *testing.T) {
 	if err := os.WriteFile(file, der, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	newKey(t, "alone", "0d")
 	for _, args := range [][]string{
 		{"--delete-object", "--type", "pubkey", "--id", "0d"},
 		{"--write-object", file, "--type", "pubkey", "--id", "0d", "--label", "alone"},
@@ -411,7 +421,7 @@ func TestCanceledContextSignsNothing(t *testing.T) {
 	if _, err := s.Sign(ctx, keyspec.ECDSAP256SHA256, make([]byte, 32)); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want %v", err, context.Canceled)
 	}
-	if _, err := Open(ctx, uriOf("token=release;object=p256"), nil); !errors.Is(err, context.Canceled) {
+	if _, err := Open(ctx, uriOf(t, "token=release;object=p256"), nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("opening: got %v, want %v", err, context.Canceled)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 )
 
@@ -21,42 +22,55 @@ const (
 // modulePath is SoftHSM's library.
 var modulePath string
 
-// TestMain makes the tokens that the tests sign with. The library reads its
-// configuration once for the process, so they are made before it is loaded.
+// TestMain says where the tokens will be. The library reads its configuration
+// once for the process, so it is there before it is loaded.
 func TestMain(m *testing.M) {
-	status, err := withTokens(m.Run)
+	dir, err := os.MkdirTemp("", "bundler-pkcs11-")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "making tokens to test with:", err)
-		status = 1
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
+	os.Setenv("SOFTHSM2_CONF", filepath.Join(dir, "softhsm2.conf"))
+	status := m.Run()
+	os.RemoveAll(dir)
 	os.Exit(status)
 }
 
-func withTokens(run func() int) (status int, err error) {
-	dir, err := os.MkdirTemp("", "bundler-pkcs11-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
+// tokens makes the tokens that the tests sign with, at the first call.
+var tokens = sync.OnceValue(func() error {
 	if err := findModule(); err != nil {
-		return 0, err
+		return err
 	}
-	conf := filepath.Join(dir, "softhsm2.conf")
-	text := "directories.tokendir = " + dir + "\nobjectstore.backend = file\nlog.level = ERROR\n"
-	if err := errors.Join(os.WriteFile(conf, []byte(text), 0o600), os.Setenv("SOFTHSM2_CONF", conf)); err != nil {
-		return 0, err
+	conf := os.Getenv("SOFTHSM2_CONF")
+	text := "directories.tokendir = " + filepath.Dir(conf) + "\nobjectstore.backend = file\nlog.level = ERROR\n"
+	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
+		return err
 	}
 	for _, label := range []string{"release", "double", "double", "empty", "wrong pin", "pin file"} {
 		if err := tool("softhsm2-util", "--init-token", "--free", "--label", label, "--pin", testPIN, "--so-pin", soPIN); err != nil {
-			return 0, err
+			return err
 		}
 	}
 	for _, key := range testKeys {
 		if err := keygen(append([]string{"--key-type", key.kind, "--label", key.label, "--id", key.id}, key.more...)...); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return run(), nil
+	return nil
+})
+
+// newKey makes a P-256 key that one test may change.
+func newKey(t *testing.T, label, id string) {
+	t.Helper()
+	uriOf(t, "") // makes the token
+	if err := keygen("--key-type", "EC:prime256v1", "--label", label, "--id", id); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		for _, kind := range []string{"privkey", "pubkey", "cert"} {
+			pkcs11Tool("--delete-object", "--type", kind, "--id", id) // not every kind is there
+		}
+	})
 }
 
 // findModule finds the library where distributions keep it.
@@ -90,8 +104,6 @@ var testKeys = []struct {
 	{"twin", "09", "EC:prime256v1", nil},
 	{"p224", "0a", "EC:secp224r1", nil},
 	{"weak", "0b", "rsa:1024", nil},
-	{"with certificate", "0c", "EC:prime256v1", nil},
-	{"alone", "0d", "EC:prime256v1", nil},
 }
 
 func keygen(args ...string) error { return pkcs11Tool(append([]string{"--keypairgen"}, args...)...) }
