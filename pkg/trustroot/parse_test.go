@@ -202,7 +202,7 @@ func TestOneKeyIsOneWitness(t *testing.T) {
 	t.Run("D07-one-certificate-two-operators", func(t *testing.T) {
 		t.Parallel()
 		doc := edited(t, f.rootDoc, "/timestampAuthorities", again(func(a map[string]node) { a["operator"] = "other.example" }))
-		refused(t, doc, "/timestampAuthorities/1/operator", "one operator for one certificate")
+		refused(t, doc, "/timestampAuthorities/1/operator", "one operator for one key")
 		accepted(t, edited(t, f.rootDoc, "/timestampAuthorities", again(func(map[string]node) {})))
 	})
 }

@@ -134,8 +134,11 @@ type Authority struct {
 func (a *Authority) Anchor() *x509.Certificate { return a.Chain[len(a.Chain)-1] }
 
 // Identity returns what a threshold counts: the operator where one is named,
-// else the signing certificate (never the URI, which may be empty or shared).
-func (a *Authority) Identity() string { return identity(a.Operator, a.Chain[0].Raw) }
+// else the key of the first certificate. Never the URI, which may be empty or
+// shared, nor the certificate itself, of which a renewal makes a second one.
+func (a *Authority) Identity() string {
+	return identity(a.Operator, a.Chain[0].RawSubjectPublicKeyInfo)
+}
 
 // identity keeps names and keys apart, so that no operator can be named like
 // another's key.
