@@ -36,6 +36,9 @@ var diagram = map[string][]string{
 	"pkg/sign":   {"pkg/bundle", "pkg/trustroot", "pkg/sign/signer"},
 	"pkg/bundle": nil,
 
+	"pkg/sign/service": {"pkg/sign", "pkg/sign/oidc", "pkg/sign/signer", "pkg/bundle", "pkg/trustroot"},
+	"pkg/sign/oidc":    nil,
+
 	"pkg/sign/signer":   nil,
 	"pkg/sign/signer/*": {"pkg/sign/signer"},
 
@@ -43,6 +46,7 @@ var diagram = map[string][]string{
 	"pkg/trustroot/tuf":     {"pkg/trustroot"},
 	"pkg/trustroot/tufrepo": {"pkg/trustroot", "pkg/sign/signer"},
 	"pkg/sandbox":           {"pkg/trustroot"},
+	"pkg/sandbox/server":    {"pkg/sandbox"},
 
 	"pkg/internal/*": nil,
 }

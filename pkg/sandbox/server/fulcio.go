@@ -41,8 +41,8 @@ type signingCertRequest struct {
 	} `json:"credentials"`
 	PublicKeyRequest *struct {
 		PublicKey struct {
-			Algorithm string `json:"algorithm"`
-			Content   string `json:"content"` // PEM
+			Algorithm string `json:"algorithm"` // ignored, as Fulcio ignores it: the key tells
+			Content   string `json:"content"`   // PEM
 		} `json:"publicKey"`
 		Proof pbjson.Bytes `json:"proofOfPossession"`
 	} `json:"publicKeyRequest"`
@@ -122,16 +122,12 @@ func (c *claims) san() sandbox.SAN {
 func (q *signingCertRequest) possessed(who claims) (crypto.PublicKey, error) {
 	switch {
 	case q.PublicKeyRequest != nil && q.CSR == nil:
-		key := q.PublicKeyRequest.PublicKey
-		v, err := parsePEMVerifier([]byte(key.Content))
+		v, err := parsePEMVerifier([]byte(q.PublicKeyRequest.PublicKey.Content))
 		if err != nil {
 			return nil, err
 		}
 		if v.leaf != nil {
 			return nil, errors.New("expected a public key in PEM, found a certificate")
-		}
-		if a := key.Algorithm; a != "" && a != "PUBLIC_KEY_ALGORITHM_UNSPECIFIED" && !strings.EqualFold(a, keyKind(v.public)) {
-			return nil, fmt.Errorf("publicKey: expected a key for %q, found %s", clip(a), keyspec.Describe(v.public))
 		}
 		return v.public, proved(v.public, who, q.PublicKeyRequest.Proof)
 	case q.CSR != nil && q.PublicKeyRequest == nil:

@@ -3,9 +3,6 @@ package server
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
@@ -117,17 +114,4 @@ func (p publicOnly) Public() crypto.PublicKey { return p.key }
 
 func (publicOnly) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) {
 	return nil, errors.New("only the client has the private key")
-}
-
-// keyKind names a key's type as Fulcio's requests do.
-func keyKind(public crypto.PublicKey) string {
-	switch public.(type) {
-	case *ecdsa.PublicKey:
-		return "ECDSA"
-	case *rsa.PublicKey:
-		return "RSA_PSS"
-	case ed25519.PublicKey:
-		return "ED25519"
-	}
-	return ""
 }
