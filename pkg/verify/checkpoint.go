@@ -62,8 +62,8 @@ func checkpointError(err error, log *trustroot.Log) error {
 
 func parseCheckpoint(text string) (*checkpoint, error) {
 	lines := strings.SplitN(text, "\n", 4)
-	if len(lines) < 4 || lines[0] == "" {
-		return nil, errors.New("expected lines with origin, tree size and root hash")
+	if len(lines) < 4 || lines[0] == "" || strings.Contains(text, "\n\n") {
+		return nil, errors.New("expected lines with origin, tree size and root hash, and no empty line before the signatures")
 	}
 	size, err := strconv.ParseInt(lines[1], 10, 64)
 	if err != nil || size <= 0 || strconv.FormatInt(size, 10) != lines[1] {
@@ -116,6 +116,8 @@ func (v *Verifier) checkOrigin(c *checkpoint, log *trustroot.Log, g generation, 
 		return fmt.Errorf("an entry of Rekor v2 has a checkpoint of Rekor v1: %q", c.origin)
 	case g == rekorV1 && !hasTree:
 		return fmt.Errorf("an entry of Rekor v1 has a checkpoint of Rekor v2: %q", c.origin)
+	case g == rekorV1 && len(c.witnesses) > 0:
+		return fmt.Errorf("expected the log's signature alone on a checkpoint of Rekor v1, found another, of %q", c.witnesses[0])
 	case c.signer != name:
 		return fmt.Errorf("its origin is %q but it is signed as %q", c.origin, c.signer)
 	case name == log.Origin:
