@@ -24,6 +24,14 @@ func Assemble(q *Request, signature []byte, by *Credential) (*bundle.Bundle, err
 	if err != nil {
 		return nil, err
 	}
+	return build(q, sig, by)
+}
+
+// build is Assemble for a signature as a bundle has it.
+func build(q *Request, sig []byte, by *Credential) (*bundle.Bundle, error) {
+	if err := by.Check(q.algorithm); err != nil {
+		return nil, err
+	}
 	if err := q.verify(by, sig); err != nil {
 		return nil, explain(q, by, sig, err)
 	}

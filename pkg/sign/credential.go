@@ -30,6 +30,7 @@ type Credential struct {
 	public crypto.PublicKey
 	chain  []*x509.Certificate // as for the bundle: leaf first, no root; nil for a bare key
 	hint   string              // of a bare key
+	issued bool                // by Certify, and so in public just now
 }
 
 // ParseCertificates reads the signer's certificate and those above it: PEM in

@@ -141,6 +141,10 @@ func (s *Server) complete() error {
 		u, _ := url.Parse(s.urls[service])
 		log.URL, log.Host = s.urls[service], u.Hostname()
 	}
+	// A Rekor v1 signs under the name it was told. With the port in it, it is
+	// not taken for the Rekor v2 on the same host.
+	u, _ := url.Parse(s.urls[RekorV1])
+	box.RekorV1.Host = u.Host
 	return nil
 }
 
