@@ -61,6 +61,12 @@ func (r *run) oneSCT(s *sct, distinct map[string]bool) {
 		r.failf(CheckSCT, "%s: logged at %s, when the log's key was not in use (%s)", logs[0].BaseURL, stamp(at), window(logs[0].ValidFor))
 		return
 	}
+	// The certificate holds the SCT, and so is younger. Without this a log whose
+	// window is open could promise anything from here to the end of time.
+	if at.After(r.leaf.NotAfter) {
+		r.failf(CheckSCT, "%s: logged at %s, after the certificate expired at %s", logs[0].BaseURL, stamp(at), stamp(r.leaf.NotAfter))
+		return
+	}
 	if err := s.verify(r.leaf, r.chain[1], logs[0]); err != nil {
 		r.failf(CheckSCT, "%s: %v", logs[0].BaseURL, err)
 		return
