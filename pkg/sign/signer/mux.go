@@ -33,7 +33,7 @@ type Mux struct {
 // no scheme at all is a path, and "file" gets it too. Handle panics if the
 // scheme is taken or is none, which is a bug of the caller.
 func (m *Mux) Handle(scheme string, open OpenFunc) {
-	if got, _ := Scheme(scheme + ":"); got != scheme || m.schemes[scheme] != nil {
+	if got, ok := Scheme(scheme + ":"); !ok || got != scheme || m.schemes[scheme] != nil {
 		panic(fmt.Sprintf("signer: scheme %q is taken or not well formed", scheme))
 	}
 	if m.schemes == nil {
