@@ -203,10 +203,19 @@ func decryptCBC(key, iv, data []byte) ([]byte, error) {
 // encryptPKCS8 returns the EncryptedPrivateKeyInfo of a PKCS#8 key: PBES2 with
 // PBKDF2-HMAC-SHA256 and AES-256-CBC, which OpenSSL 1.1 and later read.
 func encryptPKCS8(der, password []byte) ([]byte, error) {
-	salt, iv := make([]byte, writeSalt), make([]byte, aes.BlockSize)
+	salt := make([]byte, writeSalt)
 	rand.Read(salt) // never fails
-	rand.Read(iv)
-	key, err := pbkdf2.Key(sha256.New, string(password), salt, writeIterations, 32)
+	params, err := asn1.Marshal(pbkdf2Params{Salt: salt, Iterations: writeIterations,
+		PRF: pkix.AlgorithmIdentifier{Algorithm: oidHMACSHA256, Parameters: asn1.NullRawValue}})
+	if err != nil {
+		return nil, err
+	}
+	return seal(der, password, pkix.AlgorithmIdentifier{Algorithm: oidPBKDF2, Parameters: asn1.RawValue{FullBytes: params}})
+}
+
+// seal encrypts der by AES-256-CBC under what kdf makes of the password.
+func seal(der, password []byte, kdf pkix.AlgorithmIdentifier) ([]byte, error) {
+	key, err := deriveKey(kdf, password, 32)
 	if err != nil {
 		return nil, err
 	}
@@ -215,6 +224,8 @@ func encryptPKCS8(der, password []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	iv := make([]byte, aes.BlockSize)
+	rand.Read(iv)
 	pad := aes.BlockSize - len(der)%aes.BlockSize
 	data := make([]byte, len(der)+pad)
 	copy(data, der)
@@ -222,17 +233,12 @@ func encryptPKCS8(der, password []byte) ([]byte, error) {
 		data[len(der)+i] = byte(pad)
 	}
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(data, data)
-	kdf, err := asn1.Marshal(pbkdf2Params{Salt: salt, Iterations: writeIterations,
-		PRF: pkix.AlgorithmIdentifier{Algorithm: oidHMACSHA256, Parameters: asn1.NullRawValue}})
-	if err != nil {
-		return nil, err
-	}
 	ivDER, err := asn1.Marshal(iv)
 	if err != nil {
 		return nil, err
 	}
 	params, err := asn1.Marshal(pbes2Params{
-		KDF:    pkix.AlgorithmIdentifier{Algorithm: oidPBKDF2, Parameters: asn1.RawValue{FullBytes: kdf}},
+		KDF:    kdf,
 		Cipher: pkix.AlgorithmIdentifier{Algorithm: oidAES256CBC, Parameters: asn1.RawValue{FullBytes: ivDER}},
 	})
 	if err != nil {
