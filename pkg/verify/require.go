@@ -96,7 +96,7 @@ func (q *Requirements) check(root *trustroot.Root, keys *trustroot.Keyring) erro
 	if q.Now.IsZero() {
 		return errors.New("the time of evaluation is not set")
 	}
-	if err := q.checkSigner(keys); err != nil {
+	if err := q.checkSigner(root, keys); err != nil {
 		return err
 	}
 	if q.Attestation && q.Message {
@@ -116,7 +116,7 @@ func (q *Requirements) check(root *trustroot.Root, keys *trustroot.Keyring) erro
 	return q.checkThresholds(root)
 }
 
-func (q *Requirements) checkSigner(keys *trustroot.Keyring) error {
+func (q *Requirements) checkSigner(root *trustroot.Root, keys *trustroot.Keyring) error {
 	ways := 0
 	for _, given := range []bool{len(q.Identities) > 0, q.AnyKey, q.AnyIdentity} {
 		if given {
@@ -126,8 +126,14 @@ func (q *Requirements) checkSigner(keys *trustroot.Keyring) error {
 	if ways != 1 {
 		return fmt.Errorf("expected exactly one of identities, a key and any identity, found %d", ways)
 	}
-	if q.AnyKey && (keys == nil || len(keys.Keys) == 0) {
+	hasKeys, hasCAs := keys != nil && len(keys.Keys) > 0, len(root.CAs) > 0
+	switch {
+	case q.AnyKey && !hasKeys:
 		return errors.New("a key is required but the trust has no keyring")
+	case len(q.Identities) > 0 && !hasCAs:
+		return errors.New("a certificate's identity is required, but the trust config has no certificate authority")
+	case q.AnyIdentity && !hasKeys && !hasCAs:
+		return errors.New("the trust config vouches for nobody: it has neither a certificate authority nor a keyring")
 	}
 	for i := range q.Identities {
 		if err := q.Identities[i].check(); err != nil {
