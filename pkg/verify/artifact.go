@@ -233,8 +233,12 @@ func subjectList(s *bundle.Statement) string {
 	if len(s.Subjects[0].Digests) > 0 {
 		d = s.Subjects[0].Digests[0].String()
 	}
-	if n := len(s.Subjects); n > 1 {
-		return fmt.Sprintf("%s or one of %d more subjects", d, n-1)
+	switch n := len(s.Subjects); n {
+	case 1:
+		return d
+	case 2:
+		return d + " or the other subject's"
+	default:
+		return fmt.Sprintf("%s or that of one of %d more subjects", d, n-1)
 	}
-	return d
 }
