@@ -56,7 +56,12 @@ func fuzzSigned(f *testing.F) (*trustroot.Config, []*protobundle.Bundle) {
 // second reading.
 func FuzzTimestamp(f *testing.F) {
 	trust, bundles := fuzzSigned(f)
-	v := &Verifier{trust: trust, root: trust.Root}
+	require := DefaultRequirements()
+	require.Now, require.AnyIdentity = sandbox.Birth, true
+	v, err := New(trust, require)
+	if err != nil {
+		f.Fatal(err)
+	}
 	honest := make(map[string]bool) // what the authority signed
 	var messages [][]byte
 	for i, b := range bundles {
