@@ -10,6 +10,9 @@ import (
 )
 
 func main() {
+	// A reader that goes away is an error of writing, with an exit status of
+	// its own, and not the end of the process.
+	signal.Ignore(syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	status := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json/v2"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 
 	"github.com/bundler-sign/bundler/pkg/bundle"
@@ -22,18 +24,26 @@ const (
 	maxManifestLine = 64 << 10 // bytes
 )
 
+// outcome is what became of a job: results, or a panic with its stack.
+type outcome struct {
+	results []result
+	panic   any
+}
+
 // runJobs runs jobs on every core and yields their results in the jobs' order,
-// each as soon as it and all before it are there.
+// each as soon as it and all before it are there. A panic in a job becomes one
+// of the caller's: on its own goroutine it would end the process with the exit
+// status of wrong usage.
 func runJobs(ctx context.Context, jobs []*job, run func(*job) []result) iter.Seq[[]result] {
-	done := make([]chan []result, len(jobs))
+	done := make([]chan outcome, len(jobs))
 	for i := range done {
-		done[i] = make(chan []result, 1)
+		done[i] = make(chan outcome, 1)
 	}
 	next := make(chan int)
 	for range min(runtime.GOMAXPROCS(0), len(jobs)) {
 		go func() {
 			for i := range next {
-				done[i] <- run(jobs[i])
+				done[i] <- runJob(jobs[i], run)
 			}
 		}()
 	}
@@ -50,8 +60,11 @@ func runJobs(ctx context.Context, jobs []*job, run func(*job) []result) iter.Seq
 	return func(yield func([]result) bool) {
 		for i := range jobs {
 			select {
-			case results := <-done[i]:
-				if !yield(results) {
+			case o := <-done[i]:
+				if o.panic != nil {
+					panic(o.panic)
+				}
+				if !yield(o.results) {
 					return
 				}
 			case <-ctx.Done():
@@ -59,6 +72,15 @@ func runJobs(ctx context.Context, jobs []*job, run func(*job) []result) iter.Seq
 			}
 		}
 	}
+}
+
+func runJob(j *job, run func(*job) []result) (o outcome) {
+	defer func() {
+		if r := recover(); r != nil {
+			o.panic = fmt.Sprintf("%v\n%s", r, debug.Stack())
+		}
+	}()
+	return outcome{results: run(j)}
 }
 
 // besideJobs finds the bundles of a file, or of all files in a directory.

@@ -93,7 +93,7 @@ func artifactOf(arg string) (*verify.Artifact, error) {
 	}
 	d, err := bundle.ParseDigest(arg)
 	if err != nil {
-		return nil, usagef("%w", err)
+		return nil, usagef("%q: %w", arg, err)
 	}
 	return &verify.Artifact{Name: arg, Digests: []bundle.Digest{d}}, nil
 }

@@ -47,7 +47,7 @@ func (t *textRenderer) result(r result) {
 		fmt.Fprintln(t.out)
 	}
 	if r.err != nil {
-		fmt.Fprintf(t.out, "%s %s: no verdict\n", t.marks.no, clean(r.name))
+		fmt.Fprintf(t.out, "%s NO VERDICT %s\n", t.marks.none, clean(r.name))
 		fmt.Fprintf(t.out, "  because  %s\n", clean(r.err.Error()))
 		return
 	}
