@@ -104,7 +104,7 @@ func fulcioValue(n int, value []byte) (string, error) {
 	if err := unmarshalAll(value, &raw, "a UTF8String"); err != nil {
 		return "", err
 	}
-	if raw.Class != asn1.ClassUniversal || raw.Tag != asn1.TagUTF8String || !utf8.Valid(raw.Bytes) {
+	if raw.Class != asn1.ClassUniversal || raw.Tag != asn1.TagUTF8String || raw.IsCompound || !utf8.Valid(raw.Bytes) {
 		return "", fmt.Errorf("expected a UTF8String, found tag %d", raw.Tag)
 	}
 	return string(raw.Bytes), nil

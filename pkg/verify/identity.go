@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"regexp/syntax"
+	"slices"
 	"strings"
 )
 
@@ -45,6 +46,8 @@ const (
 	OtherKind NameType = 3
 )
 
+const anchorStart, anchorEnd = `\A(?:`, `)\z`
+
 // ErrCatchAll is returned by Pattern for an expression that excludes nobody.
 var ErrCatchAll = errors.New("the pattern matches every name")
 
@@ -62,7 +65,7 @@ func Pattern(expr string) (*regexp.Regexp, error) {
 	if err != nil {
 		return nil, err
 	}
-	re, err := regexp.Compile(`\A(?:` + expr + `)\z`)
+	re, err := regexp.Compile(anchorStart + expr + anchorEnd)
 	if err != nil {
 		return nil, err
 	}
@@ -97,15 +100,37 @@ func isCatchAll(re *syntax.Regexp) bool {
 	return false
 }
 
-// matchesAnything finds the catch-alls that are spelt otherwise, by names that
-// no requirement has in common.
+// probes are groups of names that no requirement has in common: a word, an
+// email address and a URI, made of other characters in each group.
+var probes = [][]string{
+	{"x", "a@b.example", "https://h.example/p?q#f"},
+	{"7", "Q@Z.TEST", "urn:k:9"},
+	{"ok", "w_w@1.invalid", "ftp://10.0.0.1"},
+}
+
+// matchesAnything finds the catch-alls that are spelt otherwise, such as "not
+// a space" or "begins with a letter".
 func matchesAnything(re *regexp.Regexp) bool {
-	for _, probe := range []string{"x", "a@b.example", "https://h.example/p?q#f", "0.0.0.0", "CN=x,O=y", " ~", "é"} {
-		if !re.MatchString(probe) {
-			return false
-		}
+	return slices.ContainsFunc(probes, func(group []string) bool {
+		return !slices.ContainsFunc(group, func(name string) bool { return !re.MatchString(name) })
+	})
+}
+
+// checkPattern refuses expressions that Pattern did not compile, or would not:
+// they may match a part of a name, and so more names than they seem to.
+func checkPattern(re *regexp.Regexp) error {
+	if re == nil {
+		return nil
 	}
-	return true
+	expr, started := strings.CutPrefix(re.String(), anchorStart)
+	expr, ended := strings.CutSuffix(expr, anchorEnd)
+	if !started || !ended {
+		return fmt.Errorf("expected a pattern compiled by Pattern, found %q", re)
+	}
+	if _, err := Pattern(expr); err != nil {
+		return fmt.Errorf("expected a pattern compiled by Pattern, which refuses %q: %w", re, err)
+	}
+	return nil
 }
 
 func (id *Identity) check() error {
@@ -114,6 +139,14 @@ func (id *Identity) check() error {
 	}
 	if id.Name == "" && id.NamePattern == nil && id.Subject == "" && id.SubjectPattern == nil {
 		return errors.New("expected a name, a pattern for names or a subject, found none")
+	}
+	if id.NameType < AnyName || id.NameType > OtherKind {
+		return fmt.Errorf("expected a kind of name from %d to %d, found %d", AnyName, OtherKind, id.NameType)
+	}
+	for _, re := range []*regexp.Regexp{id.NamePattern, id.SubjectPattern, id.IssuerPattern} {
+		if err := checkPattern(re); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -258,7 +291,7 @@ func (id *Identity) String() string {
 			parts = append(parts, fmt.Sprintf("%s %q", what, value))
 		}
 		if pattern != nil {
-			parts = append(parts, fmt.Sprintf("%s like %q", what, pattern))
+			parts = append(parts, fmt.Sprintf("%s like %q", what, strings.TrimSuffix(strings.TrimPrefix(pattern.String(), anchorStart), anchorEnd)))
 		}
 	}
 	add("name", id.Name, id.NamePattern)
