@@ -5,6 +5,7 @@ import (
 	"encoding/json/jsontext"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/bundler-sign/bundler/pkg/internal/keyspec"
@@ -30,13 +31,17 @@ type (
 		Keys *struct {
 			Keys []wirePublicKey `json:"publicKeys"`
 		} `json:"publicKeys"`
-		Log        *wireThreshold `json:"tlogOptions"`
+		Log        *wireLog       `json:"tlogOptions"`
 		SCT        *wireThreshold `json:"ctlogOptions"`
 		TSA        *wireThreshold `json:"tsaOptions"`
 		Integrated *wireThreshold `json:"integratedTsOptions"`
 		Observers  *wireThreshold `json:"observerOptions"`
 	}
 	wireThreshold struct {
+		Threshold int32 `json:"threshold"`
+		Disable   bool  `json:"disable"`
+	}
+	wireLog struct {
 		Threshold int32 `json:"threshold"`
 		Online    bool  `json:"performOnlineVerification"`
 		Disable   bool  `json:"disable"`
@@ -125,9 +130,16 @@ func (w *wireOptions) check() error {
 
 func (w *wireOptions) thresholds() map[string]*wireThreshold {
 	return map[string]*wireThreshold{
-		"tlogOptions": w.Log, "ctlogOptions": w.SCT, "tsaOptions": w.TSA,
+		"tlogOptions": w.Log.threshold(), "ctlogOptions": w.SCT, "tsaOptions": w.TSA,
 		"integratedTsOptions": w.Integrated, "observerOptions": w.Observers,
 	}
+}
+
+func (w *wireLog) threshold() *wireThreshold {
+	if w == nil {
+		return nil
+	}
+	return &wireThreshold{Threshold: w.Threshold, Disable: w.Disable}
 }
 
 // Apply sets in q what the file says, leaving the rest as it is.
@@ -137,7 +149,7 @@ func (o *Options) Apply(q *Requirements) {
 		wire *wireThreshold
 		set  *int
 	}{
-		{o.wire.Log, &q.Logs}, {o.wire.SCT, &q.SCTs}, {o.wire.TSA, &q.Timestamps},
+		{o.wire.Log.threshold(), &q.Logs}, {o.wire.SCT, &q.SCTs}, {o.wire.TSA, &q.Timestamps},
 		{o.wire.Integrated, &q.IntegratedTimes}, {o.wire.Observers, &q.ObserverTimes},
 	} {
 		if t.wire != nil {
@@ -164,8 +176,8 @@ func (w *wireIdentity) identity() (Identity, error) {
 		}
 	}
 	for _, pair := range w.OIDs {
-		if len(pair.OID.ID) < 2 {
-			return id, errors.New("oids: expected an object identifier of two parts or more")
+		if len(pair.OID.ID) < 2 || slices.Min(pair.OID.ID) < 0 {
+			return id, fmt.Errorf("oids: expected an object identifier of two parts or more, found %d", pair.OID.ID)
 		}
 		id.Extensions = append(id.Extensions, ExtensionValue{OID: asn1.ObjectIdentifier(pair.OID.ID), Value: pair.Value})
 	}
@@ -185,6 +197,10 @@ func (w *wirePublicKey) key() (*trustroot.Key, error) {
 		key.ValidFor.Start = time.Time(w.ValidFor.Start)
 		if w.ValidFor.End != nil {
 			key.ValidFor.End = time.Time(*w.ValidFor.End)
+			// The zero time would mean that the key never ends.
+			if key.ValidFor.End.IsZero() || key.ValidFor.End.Before(key.ValidFor.Start) {
+				return nil, fmt.Errorf("validFor: expected an end at or after the start (%s), found %s", stamp(key.ValidFor.Start), stamp(key.ValidFor.End))
+			}
 		}
 	}
 	return key, nil
