@@ -133,6 +133,7 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
+		newSignCommand(),
 		newRequestCommand(),
 		newAssembleCommand(),
 		newInspectCommand(),

@@ -203,7 +203,7 @@ func (f *createFlags) signing() (*trustroot.SigningConfig, error) {
 			if err != nil {
 				return nil, err
 			}
-			s, err := service(arg, f.at)
+			s, err := serviceAt(arg, f.at)
 			if err != nil {
 				return nil, arg.wrong(err)
 			}
@@ -222,7 +222,7 @@ func (f *createFlags) signing() (*trustroot.SigningConfig, error) {
 	return c, err
 }
 
-func service(arg argument, now time.Time) (trustroot.Service, error) {
+func serviceAt(arg argument, now time.Time) (trustroot.Service, error) {
 	s := trustroot.Service{URL: arg.value, MajorAPIVersion: 1, Operator: arg.props["operator"]}
 	if err := trustroot.CheckServiceURL(s.URL); err != nil {
 		return s, err

@@ -163,3 +163,25 @@ func (c *Credential) Warnings(q *Request) []string {
 	}
 	return list
 }
+
+// NewKeyCredential returns the credential of a bare public key. hint is as for
+// ParsePublicKey.
+func NewKeyCredential(pub crypto.PublicKey, hint string) (*Credential, error) {
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		return nil, err
+	}
+	return ParsePublicKey(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}), hint)
+}
+
+// Hint returns the name by which bundles refer to a bare key; "" for a
+// certificate.
+func (c *Credential) Hint() string { return c.hint }
+
+// CheckKey reports whether c is the public half of the key pub.
+func (c *Credential) CheckKey(pub crypto.PublicKey) error {
+	if !sameKey(c.public, pub) {
+		return errors.New("it is for another key than the signer's")
+	}
+	return nil
+}

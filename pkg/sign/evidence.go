@@ -85,15 +85,6 @@ type Evidence struct {
 // and does not verify: it is about something else, or is not true.
 var ErrReply = errors.New("it does not verify")
 
-// A PartialError says what is public already, though there is no bundle.
-type PartialError struct {
-	Public []string // for people: "entry 7 of https://rekor.example"
-	Err    error
-}
-
-func (e *PartialError) Error() string { return e.Err.Error() }
-func (e *PartialError) Unwrap() error { return e.Err }
-
 // Certify has the CA certify the key, and returns the signer that the
 // certificate names. It must be for that key.
 func Certify(ctx context.Context, ca CA, key signer.Signer, token string) (*Credential, error) {
@@ -131,25 +122,33 @@ func (c *Credential) NotAfter() time.Time {
 // all the evidence, each part of it verified before it enters the bundle. by is
 // the key's public half.
 //
-// Timestamps come first, since they make nothing public, and logs last. If
-// something is public and there is no bundle, the error is a *PartialError.
-func (v *Evidence) Sign(ctx context.Context, q *Request, key signer.Signer, by *Credential) (*bundle.Bundle, error) {
-	if err := v.check(q); err != nil {
-		return nil, err
-	}
-	input := q.ToSign()
-	if d := q.Digest(); !d.IsZero() {
-		input = d.Bytes()
-	}
-	var public []string
+// Timestamps come first, since they make nothing public, and logs last. public
+// says what is public then, for people, also if there is no bundle: "entry 7 of
+// https://rekor.example".
+func (v *Evidence) Sign(ctx context.Context, q *Request, key signer.Signer, by *Credential) (b *bundle.Bundle, public []string, err error) {
 	if by.issued {
 		public = append(public, fmt.Sprintf("certificate %x of %q, in its CT log", by.chain[0].SerialNumber, by.chain[0].Issuer))
 	}
-	b, err := v.sign(ctx, q, key, input, by, &public)
-	if err != nil && len(public) > 0 {
-		return nil, &PartialError{Public: public, Err: err}
+	if err := v.check(q); err != nil {
+		return nil, public, err
 	}
-	return b, err
+	if b, err = v.signed(ctx, q, key, by); err != nil {
+		return nil, public, err
+	}
+	for _, tsa := range v.TSAs {
+		if b, err = v.Timestamp(ctx, b, tsa); err != nil {
+			return nil, public, err
+		}
+	}
+	for _, log := range v.Logs {
+		var more []string
+		b, more, err = v.Record(ctx, b, by, q.algorithm, log)
+		public = append(public, more...)
+		if err != nil {
+			return nil, public, err
+		}
+	}
+	return b, public, nil
 }
 
 // check refuses what a log can not hold before anything is signed.
@@ -165,7 +164,12 @@ func (v *Evidence) check(q *Request) error {
 	return nil
 }
 
-func (v *Evidence) sign(ctx context.Context, q *Request, key signer.Signer, input []byte, by *Credential, public *[]string) (*bundle.Bundle, error) {
+// signed returns the bundle of the bare signature.
+func (v *Evidence) signed(ctx context.Context, q *Request, key signer.Signer, by *Credential) (*bundle.Bundle, error) {
+	input := q.ToSign()
+	if d := q.Digest(); !d.IsZero() {
+		input = d.Bytes()
+	}
 	sig, err := key.Sign(ctx, q.algorithm, input)
 	if err != nil {
 		return nil, fmt.Errorf("signing: %w", err)
@@ -176,16 +180,6 @@ func (v *Evidence) sign(ctx context.Context, q *Request, key signer.Signer, inpu
 	}
 	if _, err := v.Judge(b); err != nil {
 		return nil, fmt.Errorf("the new signature: %w: %w", ErrReply, err)
-	}
-	for _, tsa := range v.TSAs {
-		if b, err = v.Timestamp(ctx, b, tsa); err != nil {
-			return nil, err
-		}
-	}
-	for _, log := range v.Logs {
-		if b, err = v.Record(ctx, b, by, q.algorithm, log, public); err != nil {
-			return nil, err
-		}
 	}
 	return b, nil
 }
@@ -242,29 +236,29 @@ func (v *Evidence) AddTimestamp(b *bundle.Bundle, token []byte) (*bundle.Bundle,
 	return &with, nil
 }
 
-// Record returns b with a new entry of the log, having appended to public what
-// is public. The log must show the same entry to everybody.
-func (v *Evidence) Record(ctx context.Context, b *bundle.Bundle, by *Credential, alg trustroot.KeyDetails, log Log, public *[]string) (*bundle.Bundle, error) {
+// Record returns b with a new entry of the log, and what is public of it, also
+// if there is an error. The log must show the same entry to everybody.
+func (v *Evidence) Record(ctx context.Context, b *bundle.Bundle, by *Credential, alg trustroot.KeyDetails, log Log) (with *bundle.Bundle, public []string, err error) {
 	s, err := by.submission(b, alg)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	e, err := log.Record(ctx, s)
 	if err != nil {
 		if _, ok := errors.AsType[*UncertainError](err); ok {
-			*public = append(*public, fmt.Sprintf("perhaps an entry of %v: it did not say", log))
+			public = []string{fmt.Sprintf("perhaps an entry of %v: it did not say", log)}
 		}
-		return nil, fmt.Errorf("entry of %v: %w", log, err)
+		return nil, public, fmt.Errorf("entry of %v: %w", log, err)
 	}
-	*public = append(*public, fmt.Sprintf("entry %d of %v", e.LogIndex, log))
-	with, err := v.AddEntry(b, e)
+	public = []string{fmt.Sprintf("entry %d of %v", e.LogIndex, log)}
+	with, err = v.AddEntry(b, e)
 	if err == nil {
 		err = v.shownToAll(ctx, b, e, log)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("entry %d of %v: %w", e.LogIndex, log, err)
+		return nil, public, fmt.Errorf("entry %d of %v: %w", e.LogIndex, log, err)
 	}
-	return with, nil
+	return with, public, nil
 }
 
 // shownToAll asks the log for the entry as anybody would: a log that keeps one

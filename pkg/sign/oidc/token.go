@@ -30,6 +30,7 @@ const MaxToken = 64 << 10
 type Token struct {
 	Issuer  string
 	Subject string    // whom a certificate will be for: the email address if it is verified, else sub
+	Email   bool      // Subject is an email address
 	Expires time.Time // zero if it does not say
 
 	raw   string
@@ -89,7 +90,7 @@ func Parse(text string) (*Token, error) {
 		if v := string(bytes.Trim(claims.EmailVerified, `"`)); v != "true" {
 			return nil, errors.New("the identity token's email address is not verified by its issuer")
 		}
-		t.Subject = claims.Email
+		t.Subject, t.Email = claims.Email, true
 	}
 	if t.Issuer == "" || t.Subject == "" {
 		return nil, errors.New("expected an identity token with an issuer and a subject, found one without")
