@@ -5,42 +5,39 @@ import (
 	"sync"
 )
 
-// bounded keeps the first most bytes written to it and drops the others, and
-// calls full, if there is one, at the first that it drops. It never makes the
-// writer fail, since the writer is a program whose pipe should drain until it
-// has been killed.
+// bounded keeps the first keep bytes written to it and drops the others, and
+// calls flood once more than allow have been written. It never makes the writer
+// fail, since the writer is a program whose pipe should drain until it has been
+// killed.
 type bounded struct {
-	most int
-	full func()
+	keep, allow int
+	flood       func()
 
 	mu      sync.Mutex // a writer may outlive the run: see exec.Cmd.WaitDelay
-	buf     bytes.Buffer
-	dropped bool
+	kept    bytes.Buffer
+	written int // at most allow and one write more
 }
 
 func (b *bounded) Write(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	room := b.most - b.buf.Len()
-	if len(p) <= room {
-		return b.buf.Write(p)
+	b.kept.Write(p[:min(len(p), b.keep-b.kept.Len())])
+	if b.written <= b.allow {
+		if b.written += len(p); b.written > b.allow {
+			b.flood()
+		}
 	}
-	b.buf.Write(p[:room])
-	if !b.dropped && b.full != nil {
-		b.full()
-	}
-	b.dropped = true
 	return len(p), nil
 }
 
-func (b *bounded) over() bool {
+func (b *bounded) flooded() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.dropped
+	return b.written > b.allow
 }
 
 func (b *bounded) bytes() []byte {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return bytes.Clone(b.buf.Bytes())
+	return bytes.Clone(b.kept.Bytes())
 }

@@ -30,9 +30,10 @@ const (
 	DefaultTimeout = time.Minute
 	DefaultOutput  = 256 << 10 // bytes
 
-	maxStderr = 2 << 10         // bytes of standard error that are kept, the first ones
-	maxQuote  = 500             // bytes of a program's words in an error
-	linger    = 1 * time.Second // for a pipe to close after the program has ended
+	maxStderr  = 16 << 20        // bytes it may write to standard error
+	keepStderr = 2 << 10         // of them that are kept, the first ones
+	maxQuote   = 500             // bytes of a program's words in an error
+	linger     = 1 * time.Second // for a pipe to close after the program has ended
 )
 
 // An Error says how a run went wrong. It is returned by Run.
@@ -63,8 +64,6 @@ func Quote(s string) string {
 // that ended by itself with another exit status than 0.
 var ErrStatus = errors.New("the program failed")
 
-var errFlood = errors.New("it wrote more than expected")
-
 // Run runs c to its end and returns what it wrote to standard output. The
 // program gets this process's environment, and neither its terminal nor its
 // open files. When its time is up, ctx is done or it writes too much, it is
@@ -87,8 +86,11 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 
-	stdout := &bounded{most: most, full: func() { stop(fmt.Errorf("%w: %d bytes", errFlood, most)) }}
-	stderr := &bounded{most: maxStderr}
+	flood := func(allow int, where string) func() {
+		return func() { stop(fmt.Errorf("expected at most %d bytes of %s, found more", allow, where)) }
+	}
+	stdout := &bounded{keep: most, allow: most, flood: flood(most, "output")}
+	stderr := &bounded{keep: keepStderr, allow: maxStderr, flood: flood(maxStderr, "messages")}
 	cmd := exec.CommandContext(ctx, c.Path, c.Args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = bytes.NewReader(c.Stdin), stdout, stderr
 	cmd.WaitDelay = linger
@@ -101,7 +103,7 @@ func (c Command) Run(ctx context.Context) ([]byte, error) {
 		// unless the kernel has gone through all numbers since Wait.
 		killSession(cmd)
 	}
-	if err == nil && !stdout.over() {
+	if err == nil && !stdout.flooded() && !stderr.flooded() {
 		return stdout.bytes(), nil
 	}
 	e := &Error{Path: c.Path, Stderr: strings.TrimSpace(string(stderr.bytes())), Err: err}
