@@ -44,7 +44,8 @@ type Requirements struct {
 	EKUs []asn1.ObjectIdentifier
 
 	// KeyDetails prescribes the signature algorithm. Unspecified leaves it to
-	// the key: what the keyring says, or its type prescribes.
+	// the key: what the keyring says, or its type prescribes. A key that the
+	// keyring lists for another algorithm fails.
 	KeyDetails trustroot.KeyDetails
 
 	// ECDSAWithSHA256 also accepts P-384 and P-521 signatures over SHA-256,
@@ -184,15 +185,29 @@ func (q *Requirements) insecure() []string {
 		list = append(list, "any-identity")
 	}
 	if q.ECDSAWithSHA256 {
-		list = append(list, "ecdsa-with-sha256")
+		list = append(list, insecureECDSA)
 	}
 	return list
+}
+
+const insecureECDSA = "ecdsa-with-sha256"
+
+// noteAlgorithm reports as insecure what a caller or a keyring has allowed by
+// name: a hash that is weaker than the curve it is signed with.
+func (r *run) noteAlgorithm(d keyspec.Details) {
+	r.rep.Algorithm = d
+	if (d == keyspec.ECDSAP384SHA256 || d == keyspec.ECDSAP521SHA256) && !slices.Contains(r.rep.Insecure, insecureECDSA) {
+		r.rep.Insecure = append(r.rep.Insecure, insecureECDSA)
+	}
 }
 
 // algorithms returns those that the signer's key may have used.
 func (r *run) algorithms() ([]keyspec.Details, error) {
 	q := &r.v.require
 	if q.KeyDetails != 0 {
+		if r.key != nil && !r.key.KeyDetails.SameAlgorithm(q.KeyDetails) {
+			return nil, fmt.Errorf("expected one that signs by %v, and the keyring says that it signs by %v", q.KeyDetails, r.key.KeyDetails)
+		}
 		return []keyspec.Details{q.KeyDetails}, keyspec.Check(r.publicKey(), q.KeyDetails)
 	}
 	var d keyspec.Details

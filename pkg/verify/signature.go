@@ -81,7 +81,7 @@ func (r *run) signature() error {
 			return err
 		}
 		if ok {
-			r.rep.Algorithm = alg
+			r.noteAlgorithm(alg)
 			r.passf(CheckSignature, "%v", alg)
 			return nil
 		}

@@ -131,6 +131,13 @@ func (d Details) Known() bool { _, ok := specs[d]; return ok }
 // Old reports whether d is read for the sake of existing trusted roots only.
 func (d Details) Old() bool { return specs[d].old }
 
+// SameAlgorithm reports whether signatures of kinds d and e are made alike, by
+// keys of one size: some algorithms have an old name and a new one.
+func (d Details) SameAlgorithm(e Details) bool {
+	a, b := specs[d], specs[e]
+	return d.Known() && e.Known() && a.scheme == b.scheme && a.hash == b.hash && a.curve == b.curve && a.mldsa == b.mldsa
+}
+
 // Hash returns the digest that is signed, or zero where the scheme signs the
 // message itself (Ed25519, ML-DSA).
 func (d Details) Hash() crypto.Hash { return specs[d].hash }

@@ -284,3 +284,26 @@ func TestExponentOneDoesNotVerify(t *testing.T) {
 		t.Errorf("the twin: got %v, want it accepted", err)
 	}
 }
+
+func TestSameAlgorithm(t *testing.T) {
+	t.Parallel()
+	same := map[[2]Details]bool{
+		{RSAPKCS1v5, RSA2048SHA256}: true, {RSAPKCS1v5, PKCS1RSAPKCS1v5}: true, {RSAPSS, RSAPSS3072SHA256}: true,
+		{ECDSAP256SHA256, ECDSAP256HMACSHA256}: true,
+	}
+	for d := Details(-1); d < 30; d++ {
+		if got := d.SameAlgorithm(d); got != d.Known() {
+			t.Errorf("%v: got %v for itself, want %v", d, got, d.Known())
+		}
+	}
+	for _, pair := range [][2]Details{
+		{RSAPKCS1v5, RSA2048SHA256}, {RSAPKCS1v5, PKCS1RSAPKCS1v5}, {RSAPSS, RSAPSS3072SHA256}, {ECDSAP256SHA256, ECDSAP256HMACSHA256},
+		{RSA2048SHA256, RSAPSS2048SHA256}, {Ed25519, Ed25519ph}, {ECDSAP384SHA384, ECDSAP384SHA256}, {ECDSAP384SHA256, ECDSAP521SHA256},
+		{MLDSA44, MLDSA65}, {MLDSA65, Ed25519}, {0, 0}, {0, RSA2048SHA256},
+	} {
+		a, b := pair[0], pair[1]
+		if a.SameAlgorithm(b) != same[pair] || b.SameAlgorithm(a) != same[pair] {
+			t.Errorf("%v and %v: got %v, want %v", a, b, a.SameAlgorithm(b), same[pair])
+		}
+	}
+}
