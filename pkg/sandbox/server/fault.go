@@ -65,7 +65,7 @@ func (s *Server) Misbehave(specs ...string) error {
 	on, left, lie := map[Service]Fault{}, map[Service]int64{}, sandbox.Honest
 	setLie := func(f sandbox.Fault) error {
 		if lie != sandbox.Honest {
-			return fmt.Errorf("sandbox: expected one fault by which a service lies, found %q and %q", lie, f)
+			return optionErrorf("expected one fault by which a service lies, found %q and %q", lie, f)
 		}
 		lie = f
 		return nil
@@ -79,10 +79,10 @@ func (s *Server) Misbehave(specs ...string) error {
 		}
 		service, fault, n, err := parseFault(spec)
 		if err != nil {
-			return fmt.Errorf("sandbox: fault %q: %w", clip(spec), err)
+			return optionErrorf("fault %q: %w", clip(spec), err)
 		}
 		if _, twice := on[service]; twice {
-			return fmt.Errorf("sandbox: fault %q: %s has another fault already", clip(spec), service)
+			return optionErrorf("fault %q: %s has another fault already", clip(spec), service)
 		}
 		if fault == OtherArtifact && lies[service] != sandbox.Honest {
 			if err := setLie(lies[service]); err != nil {

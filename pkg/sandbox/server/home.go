@@ -31,10 +31,6 @@ const (
 	journal2File      = "rekor-v2.jsonl"
 )
 
-// ErrOtherSandbox is returned by Open if the directory holds a sandbox of
-// another seed or at another address than what was asked for.
-var ErrOtherSandbox = errors.New("the directory holds another sandbox: leave the option out, or use a new directory")
-
 // A Home is a directory in which a sandbox lives: the same keys, addresses and
 // log entries each time it is opened, so that trust in it lasts. No more than
 // one process can serve it at a time, since the addresses are taken.
@@ -69,7 +65,8 @@ type state struct {
 
 // Open makes a sandbox in an empty or missing directory, or opens the one that
 // is there. It listens, and writes trust files and token; Serve answers. It
-// returns ErrOtherSandbox, or what kept it from listening, reading or writing.
+// returns an *OptionError, also if the directory holds a sandbox of another seed
+// or at another address, or what kept it from listening, reading or writing.
 func Open(ctx context.Context, path string, o *HomeOptions) (*Home, error) {
 	if o == nil {
 		o = &HomeOptions{}
@@ -77,6 +74,9 @@ func Open(ctx context.Context, path string, o *HomeOptions) (*Home, error) {
 	h := &Home{Path: path}
 	if err := h.open(ctx, *o); err != nil {
 		h.close()
+		if _, ok := errors.AsType[*OptionError](err); ok {
+			return nil, err
+		}
 		return nil, fmt.Errorf("sandbox in %s: %w", path, err)
 	}
 	return h, nil
@@ -166,10 +166,10 @@ func (h *Home) newState(ctx context.Context, o *HomeOptions) (*state, error) {
 // resume opens the sockets of a sandbox that was there before.
 func (h *Home) resume(ctx context.Context, st *state, o *HomeOptions) (err error) {
 	if o.Seed != "" && o.Seed != st.Seed {
-		return fmt.Errorf("seed: %w", ErrOtherSandbox)
+		return optionErrorf("seed: the directory holds a sandbox of another one: leave it out, or use a new directory")
 	}
 	if o.Listen != "" && o.Listen != st.Listen {
-		return fmt.Errorf("listening on %q, found %q: %w", o.Listen, st.Listen, ErrOtherSandbox)
+		return optionErrorf("listening on %q: the directory holds a sandbox at %q: leave it out, or use a new directory", o.Listen, st.Listen)
 	}
 	if h.listeners, err = ListenAt(ctx, st.Addresses); err != nil {
 		return err

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,24 +26,37 @@ type Listeners struct {
 func Listen(ctx context.Context, address string) (*Listeners, error) {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
+		return nil, optionErrorf("listening on %q: %w", address, err)
 	}
 	port, err := strconv.ParseUint(portText, 10, 16)
 	if err != nil || int(port)+len(Services()) > 1<<16 {
-		return nil, fmt.Errorf("sandbox: listening on %q: expected a port from 0 to %d", address, 1<<16-len(Services()))
+		return nil, optionErrorf("listening on %q: expected a port from 0 to %d", address, 1<<16-len(Services()))
 	}
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		return nil, fmt.Errorf("sandbox: listening on %q: expected an address that clients can reach", address)
+		return nil, optionErrorf("listening on %q: expected an address that clients can reach", address)
 	}
+	if port > 0 {
+		return ListenAt(ctx, consecutive(host, int(port)))
+	}
+	for range 100 {
+		l, err := ListenAt(ctx, consecutive(host, lowPort+rand.IntN(highPort-lowPort)))
+		if !errors.Is(err, syscall.EADDRINUSE) {
+			return l, err
+		}
+	}
+	return nil, fmt.Errorf("sandbox: listening on %q: expected %d free ports in a row, found none", address, len(Services()))
+}
+
+// Free ports are looked for below those that systems give to outgoing
+// connections: one of these might be taken when the sandbox wants it again.
+const lowPort, highPort = 10_000, 32_000
+
+func consecutive(host string, port int) map[Service]string {
 	addresses := map[Service]string{}
 	for i, service := range Services() {
-		p := port
-		if port > 0 {
-			p += uint64(i)
-		}
-		addresses[service] = net.JoinHostPort(host, strconv.FormatUint(p, 10))
+		addresses[service] = net.JoinHostPort(host, strconv.Itoa(port+i))
 	}
-	return ListenAt(ctx, addresses)
+	return addresses
 }
 
 // ListenAt opens a socket for each service on its own address.

@@ -65,9 +65,22 @@ type Options struct {
 	Identity string
 	// Delay is how long the fault Slow waits; zero means a minute.
 	Delay time.Duration
+	// Misbehave are the faults that are on at first: see Server.Misbehave.
+	Misbehave []string
 	// RedirectTo is where the fault Redirect sends clients: a base URL. ""
 	// means a port of loopback where nothing should listen.
 	RedirectTo string
+}
+
+// An OptionError says which choice of the caller cannot be. New, Listen and
+// Open return it, and Server.Misbehave.
+type OptionError struct{ Err error }
+
+func (e *OptionError) Error() string { return "sandbox: " + e.Err.Error() }
+func (e *OptionError) Unwrap() error { return e.Err }
+
+func optionErrorf(format string, args ...any) error {
+	return &OptionError{fmt.Errorf(format, args...)}
 }
 
 // A Server is a sandbox behind HTTP. It is safe for concurrent use.
@@ -100,7 +113,10 @@ func New(box *sandbox.Sandbox, urls map[Service]string, o *Options) (*Server, er
 		slots: make(chan struct{}, maxConcurrent),
 	}
 	if err := s.complete(); err != nil {
-		return nil, fmt.Errorf("sandbox: %w", err)
+		return nil, err
+	}
+	if err := s.Misbehave(o.Misbehave...); err != nil {
+		return nil, err
 	}
 	s.oidc = newProvider(box, urls[OIDC])
 	s.rekor1, s.rekor2 = newLedger(box, box.RekorV1), newLedger(box, box.RekorV2)
@@ -120,7 +136,7 @@ func (s *Server) complete() error {
 		s.options.Identity = sandbox.DefaultIdentity
 	}
 	if err := checkEmail(s.options.Identity); err != nil {
-		return err
+		return optionErrorf("identity: %w", err)
 	}
 	if s.options.Delay == 0 {
 		s.options.Delay = time.Minute
@@ -131,7 +147,7 @@ func (s *Server) complete() error {
 	for _, service := range Services() {
 		u, err := url.Parse(s.urls[service])
 		if err != nil || u.Hostname() == "" || strings.HasSuffix(u.Path, "/") {
-			return fmt.Errorf("service %s: expected an absolute URL without a slash at the end, found %q", service, s.urls[service])
+			return optionErrorf("service %s: expected an absolute URL without a slash at the end, found %q", service, s.urls[service])
 		}
 	}
 	box := s.sandbox
