@@ -77,7 +77,8 @@ Trust from a file needs no network, and none is used.
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		RunE:        func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		Annotations: map[string]string{alwaysJSON: "yes"},
 	}
 	f.register(cmd)
 	return cmd
