@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"math/big"
 	"os"
 	"os/exec"
@@ -27,6 +28,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"bundler": main})
 }
 
+var update = flag.Bool("update", false, "write what the scripts' cmp commands find into the scripts")
+
 // TestScript runs the manual: every testdata/script/*.txtar in a directory of
 // its own. Beyond testscript's own commands there are
 //
@@ -37,12 +40,16 @@ func TestMain(m *testing.M) {
 //	                        2036-01-01, issued by itself; properties: issuer=NAME, leaf (code
 //	                        signing, no CA), tsa (time stamping, no CA), eku=serverAuth, until=DATE, email=…
 //	replace FILE OLD NEW    replace the one occurrence of OLD in FILE
+//	verify N ARGS…          run bundler verify a minute after the sandbox signed, and expect exit status N
+//	sandbox                 write trust configs, artifacts and bundles: see cmdSandbox
+//	onejson FILE            check that standard output is one JSON document, and write it to FILE
 func TestScript(t *testing.T) {
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
 			return nil
@@ -52,6 +59,9 @@ func TestScript(t *testing.T) {
 			"mkkey":   cmdMkKey,
 			"mkcert":  cmdMkCert,
 			"replace": cmdReplace,
+			"verify":  cmdVerify,
+			"sandbox": cmdSandbox,
+			"onejson": cmdOneJSON,
 		},
 	})
 }
