@@ -36,18 +36,18 @@ func (v *Verifier) verifyTimestamp(der, message []byte) (*provedTime, error) {
 		return nil, err
 	}
 	var known error // why a trusted authority that made it did not convince
-	for _, tsa := range v.root.TSAs {
+	for _, tsa := range v.stampers {
 		chain, err := token.chainTo(tsa)
 		if chain == nil && err == nil {
 			continue // another authority's
 		}
 		if err == nil {
-			err = token.verifyBy(chain, tsa)
+			err = token.verifyBy(chain, tsa.Authority)
 		}
 		if err == nil {
-			return &provedTime{time: token.info.GenTime, authority: tsa}, nil
+			return &provedTime{time: token.info.GenTime, authority: tsa.Authority}, nil
 		}
-		known = fmt.Errorf("%s: %w", authorityName(tsa), err)
+		known = fmt.Errorf("%s: %w", authorityName(tsa.Authority), err)
 	}
 	if known != nil {
 		return nil, known
@@ -61,81 +61,6 @@ func (t *timestampToken) isOver(message []byte) error {
 	h.Write(message)
 	if !bytes.Equal(h.Sum(nil), t.info.MessageImprint.HashedMessage) {
 		return errors.New("it is about another signature: its message imprint is not this signature's digest")
-	}
-	return nil
-}
-
-// chainTo returns the path from the token's signer to the authority's anchor,
-// or nil and no error if the authority did not make the token.
-func (t *timestampToken) chainTo(tsa *trustroot.Authority) ([]*x509.Certificate, error) {
-	if leaf := tsa.Chain[0]; !leaf.IsCA {
-		if !t.isSigner(leaf) {
-			return nil, nil
-		}
-		return tsa.Chain, t.holdsOnly(tsa.Chain)
-	}
-	leaf := t.embeddedSigner()
-	if leaf == nil {
-		return nil, nil
-	}
-	if err := t.checkPathLike(); err != nil {
-		return nil, err
-	}
-	opts := x509.VerifyOptions{
-		Roots:         x509.NewCertPool(),
-		Intermediates: x509.NewCertPool(),
-		KeyUsages:     []x509.ExtKeyUsage{x509.ExtKeyUsageTimeStamping},
-		CurrentTime:   t.info.GenTime,
-	}
-	opts.Roots.AddCert(tsa.Anchor())
-	for _, c := range tsa.Chain[:len(tsa.Chain)-1] {
-		opts.Intermediates.AddCert(c)
-	}
-	for _, c := range t.certificates {
-		if c.IsCA && !isSelfSigned(c) {
-			opts.Intermediates.AddCert(c)
-		}
-	}
-	chains, err := leaf.Verify(opts)
-	if err != nil {
-		if _, ok := errors.AsType[x509.UnknownAuthorityError](err); ok {
-			return nil, nil
-		}
-		return nil, err
-	}
-	return chains[0], t.holdsOnly(append(chains[0][:len(chains[0]):len(chains[0])], tsa.Chain...))
-}
-
-// checkPathLike refuses certificates that can not all have a part in one path,
-// as holdsOnly wants them to, and keys that no path may have. What is left
-// makes building a path take one step a certificate, however they cross-sign
-// each other.
-func (t *timestampToken) checkPathLike() error {
-	for i, c := range t.certificates {
-		if err := checkCertificateKey(c); err != nil {
-			return fmt.Errorf("its certificate for %w", err)
-		}
-		for _, other := range t.certificates[:i] {
-			if bytes.Equal(c.RawSubject, other.RawSubject) {
-				return fmt.Errorf("it holds two certificates for %q, expected one for each part of the path", c.Subject)
-			}
-		}
-	}
-	return nil
-}
-
-// holdsOnly refuses tokens that carry certificates which have no part in the
-// path: RFC 3161 section 2.4.1 has them hold the signer's certificate and those
-// that help to verify it.
-func (t *timestampToken) holdsOnly(path []*x509.Certificate) error {
-	for _, c := range t.certificates {
-		known := false
-		for _, p := range path {
-			known = known || c.Equal(p)
-		}
-		if !known {
-			return fmt.Errorf("it holds a certificate that has no part in the authority's path: %q", c.Subject)
-		}
 	}
 	return nil
 }

@@ -3,17 +3,12 @@ package verify
 import (
 	"bytes"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/sha1"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
 	"math/big"
-	"slices"
 	"time"
 )
 
@@ -56,10 +51,6 @@ type (
 		Issuer asn1.RawValue
 		Serial *big.Int
 	}
-	attribute struct {
-		Type   asn1.ObjectIdentifier
-		Values asn1.RawValue `asn1:"set"`
-	}
 	tstInfo struct {
 		Version        int
 		Policy         asn1.ObjectIdentifier
@@ -80,24 +71,11 @@ type (
 		Millis  int `asn1:"optional,tag:0"`
 		Micros  int `asn1:"optional,tag:1"`
 	}
-	essCertID struct {
-		Hash []byte
-		Rest asn1.RawValue `asn1:"optional"`
-	}
-	essCertIDv2 struct {
-		Algorithm pkix.AlgorithmIdentifier `asn1:"optional"`
-		Hash      []byte
-		Rest      asn1.RawValue `asn1:"optional"`
-	}
 )
 
 var (
-	oidSignedData    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
-	oidTSTInfo       = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}
-	oidContentType   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 3}
-	oidMessageDigest = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 4}
-	oidSigningCert   = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 12}
-	oidSigningCertV2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 2, 47}
+	oidSignedData = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 7, 2}
+	oidTSTInfo    = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 9, 16, 1, 4}
 )
 
 const maxTokenCertificates = 8
@@ -135,6 +113,9 @@ func parseTimestamp(der []byte) (*timestampToken, error) {
 	}
 	if err := unmarshalAll(t.content, &t.info, "time-stamp information"); err != nil {
 		return nil, err
+	}
+	if t.info.Version != 1 {
+		return nil, fmt.Errorf("expected time-stamp information of version 1, found version %d", t.info.Version)
 	}
 	var err error
 	if t.imprintHash, err = hashOf(t.info.MessageImprint.Algorithm.Algorithm); err != nil {
@@ -205,145 +186,4 @@ func (t *timestampToken) signerName() string {
 		return fmt.Sprintf("serial number %v of %q", id.Serial, issuer)
 	}
 	return "an unnamed signer"
-}
-
-// checkSignature verifies that leaf signed the token: the attributes name the
-// content's digest and the certificate, and the signature is over them.
-func (t *timestampToken) checkSignature(leaf *x509.Certificate) error {
-	hash, err := hashOf(t.signer.DigestAlg.Algorithm)
-	if err != nil {
-		return fmt.Errorf("signature: %w", err)
-	}
-	attrs, err := t.attributes()
-	if err != nil {
-		return err
-	}
-	var contentType asn1.ObjectIdentifier
-	if err := attrs.single(oidContentType, &contentType); err != nil || !contentType.Equal(oidTSTInfo) {
-		return errors.New("expected a signed content type of time-stamp information")
-	}
-	var digest []byte
-	if err := attrs.single(oidMessageDigest, &digest); err != nil {
-		return fmt.Errorf("signed message digest: %w", err)
-	}
-	h := hash.New()
-	h.Write(t.content)
-	if !bytes.Equal(h.Sum(nil), digest) {
-		return errors.New("the signed message digest is not the content's")
-	}
-	if err := attrs.namesCertificate(leaf); err != nil {
-		return err
-	}
-	// The signature covers the attributes as a SET OF, not as they are tagged
-	// in the message: RFC 5652 section 5.4.
-	signed := slices.Clone(t.signer.SignedAttrs.FullBytes)
-	signed[0] = asn1.TagSet | 0x20
-	return verifyCMS(leaf, hash, signed, t.signer.Signature)
-}
-
-func verifyCMS(leaf *x509.Certificate, hash crypto.Hash, signed, sig []byte) error {
-	h := hash.New()
-	h.Write(signed)
-	digest := h.Sum(nil)
-	ok := false
-	switch pub := leaf.PublicKey.(type) {
-	case *ecdsa.PublicKey:
-		ok = pub.Curve.Params().BitSize >= 256 && ecdsa.VerifyASN1(pub, digest, sig)
-	case *rsa.PublicKey:
-		ok = pub.N.BitLen() >= 2048 && rsa.VerifyPKCS1v15(pub, hash, digest, sig) == nil
-	case ed25519.PublicKey:
-		ok = hash == crypto.SHA512 && ed25519.Verify(pub, signed, sig) // RFC 8419
-	}
-	if !ok {
-		return fmt.Errorf("its signature was not made by the key of %q", leaf.Subject)
-	}
-	return nil
-}
-
-type attributes []attribute
-
-func (t *timestampToken) attributes() (attributes, error) {
-	rest := t.signer.SignedAttrs.Bytes
-	var attrs attributes
-	for len(rest) > 0 {
-		var a attribute
-		var err error
-		if rest, err = asn1.Unmarshal(rest, &a); err != nil {
-			return nil, fmt.Errorf("signed attributes: %w", err)
-		}
-		if len(attrs) == 32 {
-			return nil, errors.New("more than 32 signed attributes")
-		}
-		attrs = append(attrs, a)
-	}
-	if len(attrs) == 0 {
-		return nil, errors.New("expected signed attributes, found none")
-	}
-	return attrs, nil
-}
-
-// single parses the only value of the only attribute of that type.
-func (as attributes) single(oid asn1.ObjectIdentifier, v any) error {
-	found := false
-	for _, a := range as {
-		if !a.Type.Equal(oid) {
-			continue
-		}
-		if found {
-			return fmt.Errorf("attribute %v is there twice", oid)
-		}
-		found = true
-		if err := unmarshalAll(a.Values.Bytes, v, "one value"); err != nil {
-			return err
-		}
-	}
-	if !found {
-		return fmt.Errorf("attribute %v is missing", oid)
-	}
-	return nil
-}
-
-// namesCertificate checks the signing-certificate attribute, which ties the
-// signature to one certificate: RFC 5035 sections 3 and 4.
-func (as attributes) namesCertificate(leaf *x509.Certificate) error {
-	var list struct {
-		Certs    []asn1.RawValue
-		Policies asn1.RawValue `asn1:"optional"`
-	}
-	v2 := as.single(oidSigningCertV2, &list) == nil
-	if !v2 {
-		if err := as.single(oidSigningCert, &list); err != nil {
-			return fmt.Errorf("signing certificate: %w", err)
-		}
-	}
-	if len(list.Certs) == 0 {
-		return errors.New("signing certificate: none named")
-	}
-	var want, got []byte
-	if v2 {
-		id := essCertIDv2{Algorithm: pkix.AlgorithmIdentifier{Algorithm: oidSHA256}}
-		if err := unmarshalAll(list.Certs[0].FullBytes, &id, "a certificate id"); err != nil {
-			return fmt.Errorf("signing certificate: %w", err)
-		}
-		hash, err := hashOf(id.Algorithm.Algorithm)
-		if err != nil {
-			return fmt.Errorf("signing certificate: %w", err)
-		}
-		h := hash.New()
-		h.Write(leaf.Raw)
-		want, got = h.Sum(nil), id.Hash
-	} else {
-		// The first version of the attribute identifies by SHA-1. It is only
-		// an identifier here: the certificate is known, and its key verified.
-		var id essCertID
-		if err := unmarshalAll(list.Certs[0].FullBytes, &id, "a certificate id"); err != nil {
-			return fmt.Errorf("signing certificate: %w", err)
-		}
-		sum := sha1.Sum(leaf.Raw)
-		want, got = sum[:], id.Hash
-	}
-	if !bytes.Equal(want, got) {
-		return fmt.Errorf("it names another signing certificate than %q", leaf.Subject)
-	}
-	return nil
 }

@@ -9,8 +9,8 @@
 // requirements and what earlier steps proved, and adds Checks to the Report:
 //
 //	parse        the bundle has one reading
-//	log          log.go, checkpoint.go, logbody.go
-//	time         time.go, tsa.go
+//	log          log.go, checkpoint.go, logbody.go, logbind.go
+//	time         time.go, tsa.go, tsatoken.go, tsapath.go, tsasigner.go
 //	certificate  certificate.go, path.go, crl.go; or key.go
 //	sct          sct.go
 //	signature    signature.go
@@ -37,10 +37,11 @@ import (
 // A Verifier verifies bundles against one snapshot of trust and one set of
 // requirements. It keeps no verdicts and is safe for concurrent use.
 type Verifier struct {
-	trust   *trustroot.Config
-	root    *trustroot.Root // never nil
-	require Requirements
-	issuers []issuer
+	trust    *trustroot.Config
+	root     *trustroot.Root // never nil
+	require  Requirements
+	issuers  []issuer
+	stampers []stamper
 }
 
 // New returns a Verifier. An error wraps ErrConfig: the requirements are
@@ -58,6 +59,9 @@ func New(trust *trustroot.Config, require Requirements) (*Verifier, error) {
 	}
 	for _, ca := range v.root.CAs {
 		v.issuers = append(v.issuers, newIssuer(ca, &v.require))
+	}
+	for _, tsa := range v.root.TSAs {
+		v.stampers = append(v.stampers, newStamper(tsa))
 	}
 	return v, nil
 }
