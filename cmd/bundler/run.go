@@ -75,14 +75,38 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	root.SetIn(stdin)
 	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	status = report(err, stderr)
+	if err != nil && !out.used && cmd.Annotations[alwaysJSON] != "" && asksForJSON(args) {
+		renderNoVerdictJSON(out, err) // a command line that did not get as far as its command
+	}
 	// A result that nobody could read is not a result.
 	if out.err != nil && status == exitYes {
 		fmt.Fprintf(stderr, "bundler: error: writing the result: %v\n", out.err)
 		return exitNoVerdict
 	}
 	return status
+}
+
+// alwaysJSON marks the commands that print one JSON document whatever happens,
+// if asked for JSON.
+const alwaysJSON = "always-json"
+
+// asksForJSON finds -o json in a command line that may not be well formed.
+func asksForJSON(args []string) bool {
+	for i, arg := range args {
+		switch arg {
+		case "-ojson", "-o=json", "--output=json":
+			return true
+		case "-o", "--output":
+			if i+1 < len(args) && args[i+1] == "json" {
+				return true
+			}
+		case "--":
+			return false
+		}
+	}
+	return false
 }
 
 // report prints err as people should see it and returns its exit status.
@@ -99,21 +123,27 @@ func report(err error, stderr io.Writer) int {
 		// Those of commands have a status: see withStatus.
 		se = &statusError{status: exitUsage, err: err}
 	}
-	fmt.Fprintf(stderr, "bundler: error: %v\n", se.err)
+	text := se.err.Error()
+	if ok {
+		text = clean(text) // cobra's lists of suggestions have lines
+	}
+	fmt.Fprintf(stderr, "bundler: error: %s\n", text)
 	if se.hint != "" {
-		fmt.Fprintf(stderr, "bundler: hint: %s\n", se.hint)
+		fmt.Fprintf(stderr, "bundler: hint: %s\n", clean(se.hint))
 	}
 	return se.status
 }
 
 // checkedWriter remembers the first error, since renderers print in many
-// small pieces.
+// small pieces, and whether it was used at all.
 type checkedWriter struct {
-	w   io.Writer
-	err error
+	w    io.Writer
+	err  error
+	used bool
 }
 
 func (c *checkedWriter) Write(p []byte) (int, error) {
+	c.used = true
 	n, err := c.w.Write(p)
 	if err != nil && c.err == nil {
 		c.err = err
@@ -133,7 +163,6 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
-		newSignCommand(),
 		newRequestCommand(),
 		newAssembleCommand(),
 		newInspectCommand(),
