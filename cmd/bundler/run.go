@@ -163,8 +163,10 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 	}
 	root.CompletionOptions.HiddenDefaultCmd = false
 	root.AddCommand(
+		newSignCommand(),
 		newRequestCommand(),
 		newAssembleCommand(),
+		newAttachCommand(),
 		newInspectCommand(),
 		newVerifyCommand(),
 		newTrustCommand(),

@@ -103,6 +103,8 @@ func (f *signFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.client, "oidc-client-id", "sigstore", "the `name` that the identity provider knows this client by")
 	fs.BoolVar(&f.device, "device", false, "log in with a browser on another machine")
 	f.services.register(cmd)
+	fs.BoolVar(&f.services.noUpload, "no-upload", false, "put nothing about the signature into a transparency log")
+	fs.BoolVar(&f.services.timestampOnly, "timestamp-only", false, "the same, and require a timestamp")
 	fs.StringVarP(&f.out, "out", "o", "", "`file` to write the one bundle to (default: FILE.sigstore.json)")
 	fs.BoolVar(&f.force, "force", false, "replace bundles that are there already")
 }

@@ -104,13 +104,13 @@ func (g *judge) signedBy(b *bundle.Bundle, q *verify.Requirements) (*trustroot.C
 	return trust, nil
 }
 
-// keyring returns the trust with the signer's key: in its own keyring, or else
-// in one of that key, which is how verifiers who get it by hand have it.
+// keyring returns the trust with the signer's key: in its own keyring, or in one
+// of that key, which is how verifiers have it who get it by hand.
 func (g *judge) keyring(trust *trustroot.Config) (*trustroot.Config, error) {
 	if trust == nil {
 		trust = &trustroot.Config{}
 	}
-	if trust.Keyring != nil || g.signer == nil || g.signer.ring == nil {
+	if g.signer == nil || g.signer.ring == nil {
 		return trust, nil
 	}
 	c := *trust

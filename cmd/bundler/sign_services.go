@@ -37,8 +37,6 @@ func (s *serviceFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&s.trustFlags.trust, "trust-config", "", "the trust config `file`: a client trust config, a trusted root or a keyring; or a directory with one such *.json and CRLs as *.crl")
 	fs.StringVar(&s.trustFlags.root, "trusted-root", "", "the same as --trust-config")
 	fs.StringVar(&s.signing, "signing-config", "", "the signing config `file`, if the trust config has none")
-	fs.BoolVar(&s.noUpload, "no-upload", false, "put nothing about the signature into a transparency log")
-	fs.BoolVar(&s.timestampOnly, "timestamp-only", false, "the same, and require a timestamp")
 	fs.BoolVar(&s.offline, "offline", false, "ask no service at all")
 	fs.BoolVar(&s.plainHTTP, "plain-http", false, "allow services at http: URLs beyond this machine, whose answers others can read and change on the way")
 	s.clock.register(cmd)
