@@ -169,6 +169,7 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 		newAttachCommand(),
 		newInspectCommand(),
 		newVerifyCommand(),
+		newKeyCommand(),
 		newTrustCommand(),
 		newSandboxCommand(),
 		newVersionCommand(),

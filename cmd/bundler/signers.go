@@ -3,12 +3,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/pflag"
-	"golang.org/x/term"
 
 	"github.com/bundler-sign/bundler/pkg/sign/signer"
 	"github.com/bundler-sign/bundler/pkg/sign/signer/exec"
@@ -39,7 +36,7 @@ func (f *signerFlags) open(ctx context.Context, uri string, stderr io.Writer) (s
 	}
 	s, err := newSignerMux(password, f.shared).Open(ctx, uri)
 	if errors.Is(err, signer.ErrScheme) {
-		return nil, usagef("--signer: %w", err)
+		return nil, usagef("signer: %w", err)
 	}
 	if err != nil {
 		return nil, noVerdictf("signer: %w", err)
@@ -71,21 +68,5 @@ func (f *signerFlags) password(stderr io.Writer) (signer.PasswordFunc, error) {
 	case f.passwordFD >= 0:
 		return signer.PasswordDescriptor(uintptr(f.passwordFD)), nil
 	}
-	return func(_ context.Context, prompt string) ([]byte, error) { return askPassword(prompt, stderr) }, nil
-}
-
-// askPassword asks on the terminal, whatever standard input is.
-func askPassword(prompt string, stderr io.Writer) ([]byte, error) {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
-	if err != nil {
-		if !term.IsTerminal(int(os.Stdin.Fd())) {
-			return nil, errors.New("it takes a password, and there is no terminal to ask on: give --password-file or --password-fd")
-		}
-		tty = os.Stdin
-	} else {
-		defer tty.Close()
-	}
-	fmt.Fprintf(stderr, "%s: ", clean(prompt))
-	defer fmt.Fprintln(stderr)
-	return term.ReadPassword(int(tty.Fd()))
+	return func(ctx context.Context, prompt string) ([]byte, error) { return askPassword(ctx, prompt, stderr) }, nil
 }

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
 
 	"github.com/bundler-sign/bundler/pkg/internal/secretfile"
 )
@@ -21,8 +23,17 @@ const MaxPassword = 1 << 10
 
 // PasswordFile returns a function that reads the first line of the file at
 // path, without its line break. The file must be the user's own: a symbolic
-// link, and a file that others may read, are refused.
+// link, and a file that others may read, are refused. The name of an open
+// descriptor, as shells make one for <(PROGRAM), stands for PasswordDescriptor.
 func PasswordFile(path string) PasswordFunc {
+	if path == "/dev/stdin" {
+		return PasswordDescriptor(0)
+	}
+	if number, ok := strings.CutPrefix(path, "/dev/fd/"); ok {
+		if fd, err := strconv.ParseUint(number, 10, 31); err == nil {
+			return PasswordDescriptor(uintptr(fd))
+		}
+	}
 	return func(context.Context, string) ([]byte, error) {
 		data, err := secretfile.Read(path, MaxPassword+2, nil)
 		if err != nil {
