@@ -112,7 +112,10 @@ func ParseOptions(data []byte) (*Options, error) {
 	if w.Log != nil && w.Log.Online {
 		return nil, errors.New("at /tlogOptions/performOnlineVerification: expected false; the proofs in the bundle are verified instead, without asking the log")
 	}
-	return &o, w.check()
+	if err := w.check(); err != nil {
+		return nil, err
+	}
+	return &o, nil
 }
 
 func (w *wireOptions) check() error {
