@@ -101,9 +101,11 @@ func TestFulcioTakesRequestsOfEveryForm(t *testing.T) {
 	w := serve(t, nil)
 	key := w.box.Key("client", sandbox.P256)
 	token := must(w.Token(""))
-	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: must(x509.CreateCertificateRequest(rand.Reader,
-		&x509.CertificateRequest{Subject: pkix.Name{CommonName: "whoever"}}, key.Signer))})
-	spoilt := []byte(strings.Replace(string(csr), "M", "N", 1))
+	csrDER := must(x509.CreateCertificateRequest(rand.Reader,
+		&x509.CertificateRequest{Subject: pkix.Name{CommonName: "whoever"}}, key.Signer))
+	csr := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csrDER})
+	csrDER[len(csrDER)-1] ^= 1 // the end of the signature
+	spoilt := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: csrDER})
 	withToken := func(token string) []byte {
 		return []byte(strings.Replace(string(certRequest(key, sandbox.DefaultIdentity)), "{", `{"credentials":{"oidcIdentityToken":"`+token+`"},`, 1))
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,7 +52,9 @@ func read(t *testing.T, elem ...string) string {
 func TestTrustOutlivesARestart(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "new")
-	o := &server.HomeOptions{Server: server.Options{Clock: birth}}
+	var seconds atomic.Int64
+	clock := func() time.Time { return birth().Add(time.Duration(seconds.Add(1)) * time.Second) }
+	o := &server.HomeOptions{Server: server.Options{Clock: clock}}
 	request := hashedRekord2(must(sandbox.New(nil)).Key("signer", sandbox.P256))
 	request1 := hashedRekord(must(sandbox.New(nil)).Key("signer", sandbox.P256))
 	var files [3]string
@@ -77,8 +80,8 @@ func TestTrustOutlivesARestart(t *testing.T) {
 	if err := os.WriteFile(journal, []byte(whole+whole[:len(whole)/2]), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	later := &server.HomeOptions{Server: server.Options{Clock: func() time.Time { return birth().Add(time.Hour) }}}
-	live(t, dir, later, func(h *server.Home) {
+	seconds.Add(3600)
+	live(t, dir, o, func(h *server.Home) {
 		w := world{Server: h.Server}
 		for i, name := range names {
 			if got := read(t, dir, name); got != files[i] {

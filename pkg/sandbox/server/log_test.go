@@ -16,6 +16,8 @@ import (
 	"github.com/sigstore/rekor/pkg/generated/client/pubkey"
 	"github.com/sigstore/rekor/pkg/generated/client/tlog"
 	"github.com/sigstore/rekor/pkg/types"
+	"github.com/sigstore/rekor/pkg/types/dsse"
+	_ "github.com/sigstore/rekor/pkg/types/dsse/v0.0.1"
 	"github.com/sigstore/rekor/pkg/types/intoto"
 	_ "github.com/sigstore/rekor/pkg/types/intoto/v0.0.2"
 	rekorverify "github.com/sigstore/rekor/pkg/verify"
@@ -121,6 +123,30 @@ func bodyOf(t *testing.T, v any) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// TestRekorV1KeepsTheHashOfWhatWasSent: an envelope may be spaced as its client
+// likes, and what Rekor would keep of it tells.
+func TestRekorV1KeepsTheHashOfWhatWasSent(t *testing.T) {
+	t.Parallel()
+	w := serve(t, nil)
+	rekor := must(client.GetRekorClient(w.URL(server.RekorV1)))
+	key := w.box.Key("signer", sandbox.P256)
+	envelope := fmt.Appendf(nil, `{ "signatures": [ {"sig": %q} ], "payload": %q, "payloadType": "text/plain" }`,
+		base64of(key.Sign(sandbox.PAE("text/plain", artifact))), base64of(artifact))
+	proposed, err := dsse.New().CreateProposedEntry(t.Context(), "0.0.1",
+		types.ArtifactProperties{ArtifactBytes: envelope, PublicKeyBytes: [][]byte{key.PEM()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	created, err := rekor.Entries.CreateLogEntry(entries.NewCreateLogEntryParams().WithProposedEntry(proposed))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := must(types.CanonicalizeEntry(t.Context(), must(types.CreateVersionedEntry(proposed))))
+	if body := bodyOf(t, created.Payload[created.ETag].Body); !bytes.Equal(body, want) {
+		t.Errorf("got body\n%s\nwant\n%s", body, want)
+	}
 }
 
 // TestTilesProveEveryEntry reads the log as a monitor does, past the first
