@@ -32,8 +32,9 @@ type token struct {
 	digestAlg    asn1.ObjectIdentifier
 	signatureAlg asn1.ObjectIdentifier
 	certificates [][]byte
+	crls         [][]byte
+	unsigned     [][]byte // unsigned attributes
 	signers      int
-	after        []byte // at the end of the signed data
 	wrap         func(der []byte) []byte
 }
 
@@ -130,15 +131,20 @@ func (k *token) sign(t *testing.T) []byte {
 		attributes = k.sent
 	}
 	algorithm := func(oid asn1.ObjectIdentifier) []byte { return der(t, pkix.AlgorithmIdentifier{Algorithm: oid}) }
+	optional := func(tag byte, parts [][]byte) []byte {
+		if parts == nil {
+			return nil
+		}
+		return tlv(t, tag, slices.Concat(parts...))
+	}
 	signer := tlv(t, 0x30, slices.Concat(
 		der(t, 1), tlv(t, 0x30, append(slices.Clone(k.signer.RawIssuer), der(t, k.signer.SerialNumber)...)), algorithm(k.digestAlg),
-		tlv(t, k.attributeTag, slices.Concat(attributes...)), algorithm(k.signatureAlg), der(t, signature),
+		tlv(t, k.attributeTag, slices.Concat(attributes...)), algorithm(k.signatureAlg), der(t, signature), optional(0xa1, k.unsigned),
 	))
 	data := tlv(t, 0x30, slices.Concat(
 		der(t, 3), tlv(t, 0x31, algorithm(k.digestAlg)),
 		tlv(t, 0x30, append(der(t, k.contentType), tlv(t, 0xa0, der(t, k.content(t)))...)),
-		tlv(t, 0xa0, slices.Concat(k.certificates...)),
-		tlv(t, 0x31, bytes.Repeat(signer, k.signers)), k.after,
+		optional(0xa0, k.certificates), optional(0xa1, k.crls), tlv(t, 0x31, bytes.Repeat(signer, k.signers)),
 	))
 	response := tlv(t, 0x30, append(tlv(t, 0x30, der(t, k.status)), tlv(t, 0x30, append(der(t, oidSignedData), tlv(t, 0xa0, data)...))...))
 	if k.wrap != nil {

@@ -102,6 +102,8 @@ func TestTokensAreWhatTheAuthoritySigned(t *testing.T) {
 		"certificates-but-not-its":  {func(k *token) { k.certificates = [][]byte{s.TSA.Chain[1].Raw} }, "among its certificates, or none"},
 		"certificate-garbage":       {func(k *token) { k.certificates = append(k.certificates, []byte{0x30, 0}) }, "certificates of the token"},
 		"nine-certificates":         {func(k *token) { k.certificates = slices.Repeat([][]byte{leaf.Raw}, 9) }, "at most 8 certificates"},
+		"certificate-as-CRL":        {func(k *token) { k.certificates, k.crls = nil, [][]byte{leaf.Raw} }, "CRLs of the token"},
+		"unsigned-garbage":          {func(k *token) { k.unsigned = [][]byte{{5, 0}} }, "expected signed data"},
 		"certificate-shadowed":      {func(k *token) { k.certificates = [][]byte{shadow(t, s, stranger.Key), leaf.Raw} }, "no part in the authority's path"},
 		"certificate-shadowing":     {func(k *token) { k.certificates, k.key = [][]byte{shadow(t, s, stranger.Key)}, stranger.Key }, "no part in the authority's path"},
 		"time-in-the-year-0":        {func(k *token) { k.info.Time = generalizedTime("00000101000000Z"); k.refresh(t) }, "was not in use"},
@@ -123,8 +125,14 @@ func TestTokensAreWhatTheAuthoritySigned(t *testing.T) {
 func TestTokensOfEveryHonestForm(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t)
+	for name, bend := range honestForms(t, s) {
+		t.Run(name, func(t *testing.T) { stamped(t, s, bend).accepted(t) })
+	}
+}
+
+func honestForms(t *testing.T, s *sandbox.Sandbox) map[string]func(*token) {
 	leaf := s.TSA.Chain[0]
-	for name, bend := range map[string]func(k *token){
+	return map[string]func(k *token){
 		"signing-time":          func(k *token) { k.set(t, oidSigningTime, s.Now().UTC()) },
 		"signing-time-at-end":   func(k *token) { k.set(t, oidSigningTime, leaf.NotAfter.UTC()) },
 		"signing-certificate-1": func(k *token) { k.set(t, oidSigningCertV2); k.set(t, oidSigningCert, namedV1(leaf.Raw)) },
@@ -134,11 +142,11 @@ func TestTokensOfEveryHonestForm(t *testing.T) {
 			k.imprint(t, oidSHA512, func(b []byte) []byte { s := sha512.Sum512(b); return s[:] })
 		},
 		"extension":            func(k *token) { k.extension(t, false) },
+		"unsigned-attribute":   func(k *token) { k.unsigned = [][]byte{attribute(t, asn1.ObjectIdentifier{1, 2, 3}, 1)} },
+		"CRL":                  func(k *token) { k.crls = [][]byte{must(s.TSA.Issuer.CRL(s.Now(), s.Now().Add(time.Hour)))} },
 		"no-certificates":      func(k *token) { k.certificates = nil },
 		"all-certificates":     func(k *token) { k.certificates = [][]byte{s.TSA.Chain[2].Raw, s.TSA.Chain[1].Raw, leaf.Raw} },
 		"key-as-its-algorithm": func(k *token) { k.signatureAlg = asn1.ObjectIdentifier{1, 2, 840, 10045, 2, 1} },
-	} {
-		t.Run(name, func(t *testing.T) { stamped(t, s, bend).accepted(t) })
 	}
 }
 

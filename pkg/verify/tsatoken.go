@@ -45,7 +45,7 @@ type (
 		SignedAttrs   asn1.RawValue `asn1:"optional,tag:0"`
 		SignatureAlg  pkix.AlgorithmIdentifier
 		Signature     []byte
-		UnsignedAttrs asn1.RawValue `asn1:"optional,tag:1"`
+		UnsignedAttrs []attribute `asn1:"optional,tag:1,set"`
 	}
 	issuerAndSerial struct {
 		Issuer asn1.RawValue
@@ -129,6 +129,9 @@ func parseTimestamp(der []byte) (*timestampToken, error) {
 	if t.certificates, err = parseCertificateSet(sd.Certificates.Bytes); err != nil {
 		return nil, err
 	}
+	if err := checkCRLs(sd.CRLs.Bytes); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 
@@ -153,6 +156,23 @@ func parseCertificateSet(der []byte) ([]*x509.Certificate, error) {
 		return nil, fmt.Errorf("expected at most %d certificates in the token, found %d", maxTokenCertificates, len(certs))
 	}
 	return certs, nil
+}
+
+// checkCRLs refuses what stands in the place of a token's CRLs and is none.
+// They are not used: which CRLs count is for the verifier's owner to say.
+func checkCRLs(der []byte) error {
+	for rest := der; len(rest) > 0; {
+		var raw asn1.RawValue
+		after, err := asn1.Unmarshal(rest, &raw)
+		if err == nil {
+			_, err = x509.ParseRevocationList(raw.FullBytes)
+		}
+		if err != nil {
+			return fmt.Errorf("CRLs of the token: %w", err)
+		}
+		rest = after
+	}
+	return nil
 }
 
 // isSigner reports whether the token says that c signed it.
