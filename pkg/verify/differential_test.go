@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
 
 	"github.com/bundler-sign/bundler/pkg/bundle"
+	"github.com/bundler-sign/bundler/pkg/sandbox"
 	"github.com/bundler-sign/bundler/pkg/verify"
 )
 
@@ -27,6 +29,8 @@ var stricter = []struct{ detail, reason string }{
 	{"log.binding", "as above: a body that is there is held to the bundle; and an integrated time that nobody signed must not contradict it"},
 	{"log.inclusion", "as above: the body in the bundle, and the root hash and index of its proof, are the ones that are proved"},
 	{"log.checkpoint", "as above: the proof's root hash and size are the checkpoint's"},
+	{"log.promise: entry in", "a promise that is wrong fails the bundle; sigstore-go passes over its entry, and another one meets the threshold"},
+	{"inclusionProof: missing, and required in a bundle of version 0.3", "every entry has a proof since version 0.2; sigstore-go asks for one of them to have it"},
 	{"messageDigest", "a digest has the length of its algorithm"},
 	{"time.timestamp", "a timestamp that is wrong fails the bundle, even one that is not needed"},
 	{"signed as", "the origin of a Rekor v1 checkpoint is the name that its log signed under"},
@@ -51,6 +55,84 @@ func TestDifferentialVectors(t *testing.T) {
 	if counts["both accept"] == 0 || counts["both reject"] == 0 {
 		t.Fatalf("nothing was compared: %v", counts)
 	}
+}
+
+// beyondSigstoreGo are the kinds of honest bundle that sigstore-go does not
+// judge: bundler accepts them, and there is nothing to compare.
+var beyondSigstoreGo = map[string]string{
+	"statement, dsse v2": "sigstore-go knows hashedrekord alone of Rekor v2's kinds; rekor-tiles has given up dsse 0.0.2, and entries from before remain",
+}
+
+// TestDifferentialSandbox is TestDifferentialVectors on bundles of a sandbox:
+// those of every kind that honest services make, those that services make with
+// each of their faults, timestamps of every form, and mutations of some.
+func TestDifferentialSandbox(t *testing.T) {
+	s := newSandbox(t)
+	counts := map[string]int{}
+	for name, o := range honestKinds(t, s) {
+		if _, ok := beyondSigstoreGo[name]; ok {
+			continue
+		}
+		v := honest(t, s, o).vector(o.Key)
+		compare(t, v, name, counts)
+		if !slices.Contains([]string{"message, both logs", "statement, intoto v1", "key, message, Rekor v1"}, name) {
+			continue
+		}
+		for _, m := range mutations(v.bundle) {
+			changed := *v
+			changed.bundle = m.data
+			compare(t, &changed, name+" "+m.name, counts)
+		}
+	}
+	if n := len(honestKinds(t, s)) - len(beyondSigstoreGo); counts["both accept"] < n {
+		t.Errorf("both accept %d bundles, want the %d honest kinds at least", counts["both accept"], n)
+	}
+	for name, bend := range honestForms(t, s) {
+		compare(t, stamped(t, s, bend).vector(nil), "timestamp, "+name, counts)
+	}
+	flipTokens(t, s, counts)
+	for _, f := range sandbox.Faults() {
+		for _, log := range []*sandbox.Log{s.RekorV1, s.RekorV2} {
+			for kind, o := range map[string]sandbox.SignOptions{"message": {}, "statement": {Statement: statement(t)}} {
+				o.Logs = []*sandbox.Log{log}
+				s.Misbehave(f)
+				c := honest(t, s, o)
+				s.Misbehave(sandbox.Honest)
+				compare(t, c.vector(nil), fmt.Sprintf("%s of version %d, %s", f, log.Version, kind), counts)
+			}
+		}
+	}
+	t.Logf("verdicts compared: %v", counts)
+}
+
+// flipTokens changes a timestamp in one byte at a time: by its lowest bit, by the
+// one that makes tags constructed and letters of another case, or by its highest.
+// Those that bundler rejects need no second opinion.
+func flipTokens(t *testing.T, s *sandbox.Sandbox, counts map[string]int) {
+	c := stamped(t, s, nil)
+	stamp := c.material().TimestampVerificationData.Rfc3161Timestamps[0]
+	token := stamp.SignedTimestamp
+	for i := range token {
+		stamp.SignedTimestamp = bytes.Clone(token)
+		stamp.SignedTimestamp[i] ^= [...]byte{0x01, 0x20, 0x80}[i%3]
+		if _, err := c.verify(t); err != nil {
+			counts["bundler rejects"]++
+			continue
+		}
+		compare(t, c.vector(nil), fmt.Sprintf("timestamp with byte %d of %d changed", i, len(token)), counts)
+	}
+}
+
+// vector is the trial as both verifiers take it; key is its signer, if managed.
+func (c *trial) vector(key *sandbox.Key) *vector {
+	v := &vector{
+		bundle: c.text(), trust: sandbox.JSON(c.Root), digest: bundle.Sum(bundle.SHA256, hello),
+		identity: sandbox.DefaultIdentity, issuer: sandbox.DefaultIssuer,
+	}
+	if key != nil {
+		v.key = key.PEM()
+	}
+	return v
 }
 
 // compare runs both verifiers on one bundle.
