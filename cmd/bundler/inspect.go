@@ -147,18 +147,14 @@ func inspect(cmd *cobra.Command, path string) (*inspection, error) {
 }
 
 func readClaims(cmd *cobra.Command, path string) (bundles []*bundle.Bundle, err error) {
-	var data []byte
-	if path == "-" {
-		data, err = readBounded(cmd.InOrStdin(), bundle.MaxSize)
-	} else {
-		data, err = readBundle(path)
-	}
-	if err != nil {
-		return nil, noVerdictf("%w", err)
-	}
-	if filepath.Ext(path) == ".jsonl" || path == "-" && isLines(data) {
+	data, unread, err := readBundle(path, cmd.InOrStdin())
+	switch {
+	case unread != nil:
+		return nil, noVerdictf("%w", unread)
+	case err != nil:
+	case filepath.Ext(path) == ".jsonl" || path == "-" && isLines(data):
 		bundles, err = bundle.ParseLines(data)
-	} else {
+	default:
 		var b *bundle.Bundle
 		b, err = bundle.Parse(data)
 		bundles = []*bundle.Bundle{b}

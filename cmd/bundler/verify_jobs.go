@@ -16,8 +16,8 @@ import (
 
 // A job is one bundle file and the artifacts it must be about.
 type job struct {
-	path      string // of the bundle, "-" for standard input
-	data      []byte
+	path      string    // of the bundle, "-" for standard input
+	stdin     io.Reader // where path is "-"
 	artifacts []*verify.Artifact
 	err       error // why the job can not be done
 }
@@ -63,16 +63,13 @@ func (f *verifyFlags) jobs(stdin io.Reader, args []string) ([]*job, error) {
 
 // oneBundle is the job of one bundle that all arguments must be about.
 func oneBundle(path string, stdin io.Reader, args []string) (*job, error) {
-	j := &job{path: path}
+	j := &job{path: path, stdin: stdin}
 	for _, arg := range args {
 		a, err := artifactOf(arg)
 		if err != nil {
 			return nil, err
 		}
 		j.artifacts = append(j.artifacts, a)
-	}
-	if path == "-" {
-		j.data, j.err = io.ReadAll(io.LimitReader(stdin, bundle.MaxSize+1))
 	}
 	return j, nil
 }
@@ -114,26 +111,51 @@ func fileArtifact(path string) *verify.Artifact {
 
 // run verifies the job's bundles.
 func (j *job) run(ctx context.Context, v *verify.Verifier, predicateType string) []result {
-	if j.err == nil && j.data == nil {
-		j.data, j.err = readBundle(j.path)
-	}
 	if j.err != nil {
 		return []result{{bundle: j.path, name: j.name(), err: j.err}}
+	}
+	text, unread, refused := readBundle(j.path, j.stdin)
+	if unread != nil {
+		return []result{{bundle: j.path, name: j.name(), err: unread}}
 	}
 	for _, a := range j.artifacts {
 		a.Open = interruptible(ctx, a.Open)
 	}
-	if filepath.Ext(j.path) != ".jsonl" {
-		rep, err := v.VerifyJSON(j.data, j.artifacts...)
+	switch {
+	case refused != nil:
+		rep, err := v.Reject(refused, j.artifacts...)
 		return []result{j.result(j.path, rep, err)}
+	case filepath.Ext(j.path) == ".jsonl":
+		return j.runLines(v, text, predicateType)
 	}
-	return j.runLines(v, predicateType)
+	rep, err := v.VerifyJSON(text, j.artifacts...)
+	return []result{j.result(j.path, rep, err)}
+}
+
+// readBundle reads a bundle's file, or standard input for "-". unread is why
+// it could not be read, which leaves no verdict; refused is why what was read
+// is no bundle.
+func readBundle(path string, stdin io.Reader) (text []byte, unread, refused error) {
+	r := stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err, nil
+		}
+		defer file.Close()
+		r = file
+	}
+	text, err := bundle.ReadText(r)
+	if errors.Is(err, bundle.ErrRead) {
+		return nil, err, nil
+	}
+	return text, nil, err
 }
 
 // runLines verifies every bundle of a JSON Lines file, or every one with the
 // predicate type asked for: what the others attest was not asked.
-func (j *job) runLines(v *verify.Verifier, predicateType string) []result {
-	bundles, err := bundle.ParseLines(j.data)
+func (j *job) runLines(v *verify.Verifier, text []byte, predicateType string) []result {
+	bundles, err := bundle.ParseLines(text)
 	if err != nil {
 		// VerifyJSON makes a report of the same error.
 		rep, verr := v.Reject(err, j.artifacts...)
@@ -177,16 +199,6 @@ func (j *job) name() string {
 		names = append(names, a.Name)
 	}
 	return strings.Join(names, ", ")
-}
-
-func readBundle(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	// One byte more than is allowed is enough to be refused by the parser.
-	return io.ReadAll(io.LimitReader(file, bundle.MaxSize+1))
 }
 
 // interruptible makes reading a large artifact end when the user says so.

@@ -3,7 +3,6 @@ package bundle
 import (
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/bundler-sign/bundler/pkg/internal/pbjson"
 	"github.com/bundler-sign/bundler/pkg/internal/strictjson"
@@ -35,20 +34,6 @@ func Parse(data []byte) (*Bundle, error) {
 	b.SHA256 = Sum(SHA256, data)
 	return b, nil
 }
-
-// Read reads one bundle from r, at most MaxSize bytes of it. Errors from r are
-// returned wrapped in ErrRead.
-func Read(r io.Reader) (*Bundle, error) {
-	data, err := io.ReadAll(io.LimitReader(r, MaxSize+1))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrRead, err)
-	}
-	return Parse(data)
-}
-
-// ErrRead is wrapped by the errors of Read that come from the reader, which
-// say nothing about the bundle.
-var ErrRead = errors.New("reading the bundle")
 
 // ParseLogEntry parses one transparency log entry in protobuf-specs' JSON, as
 // a log or another tool writes it to a file of its own.
