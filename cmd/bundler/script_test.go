@@ -25,7 +25,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"bundler": main})
+	testscript.Main(m, map[string]func(){"bundler": main, "create-loop": createLoop})
 }
 
 var update = flag.Bool("update", false, "write what the scripts' cmp commands find into the scripts")
