@@ -36,39 +36,54 @@ func certificateWith(extensions ...pkix.Extension) *x509.Certificate {
 	return c
 }
 
-// seedSANs are extensions with names of every kind, right and wrong.
-func seedSANs() [][]byte {
+// A seedSAN is an extension's content, and whether it is names in DER.
+type seedSAN struct {
+	der []byte
+	ok  bool
+}
+
+// seedSANs are names of every kind, right and wrong.
+func seedSANs() []seedSAN {
 	email, uri := sandbox.Email("alice@example.com"), sandbox.URI("https://h.example/p")
 	other := sandbox.OtherName(sandbox.OIDUserName, "alice!example.com")
 	dir := sandbox.DirName(pkix.Name{CommonName: "alice"})
-	var seeds [][]byte
-	for _, names := range [][]sandbox.SAN{
-		{email}, {uri}, {sandbox.DNS("h.example")}, {sandbox.IP("192.0.2.1")}, {sandbox.IP("2001:db8::1")},
-		{other}, {dir}, {sandbox.RegisteredID(sandbox.EKUCodeSigning)}, {email, uri, other, dir},
-		{}, {sandbox.Email("")}, {sandbox.Email("a\x00b")}, {sandbox.Email("ü@example.com")},
-		{sandbox.RawSAN(1, true, []byte("alice@example.com"))}, {sandbox.RawSAN(1, true, email)}, {sandbox.RawSAN(0, false, other[2:])},
-		{sandbox.RawSAN(3, true, nil)}, {sandbox.RawSAN(5, true, nil)}, {sandbox.RawSAN(7, false, []byte{1, 2, 3})},
-		{sandbox.RawSAN(0, true, append(slices.Clone(other[2:]), 5, 0))}, {sandbox.RawSAN(4, true, append(slices.Clone(dir[2:]), 5, 0))},
-		{sandbox.OtherName(sandbox.OIDUserName, "")}, {sandbox.SAN{4, 1, 'x'}},
+	registered := sandbox.RegisteredID(sandbox.EKUCodeSigning)
+	then := func(b []byte, more ...byte) []byte { return append(slices.Clone(b), more...) }
+	typeOnly := other[2 : 2+2+other[3]]
+	twoValues := then(typeOnly, 0xa0, 4, 5, 0, 5, 0)
+	var seeds []seedSAN
+	for ok, lists := range map[bool][][]sandbox.SAN{
+		true: {
+			{email}, {uri}, {sandbox.DNS("h.example")}, {sandbox.IP("192.0.2.1")}, {sandbox.IP("2001:db8::1")}, {other}, {dir}, {registered},
+			{email, uri, other, dir}, {sandbox.Email("")}, {sandbox.Email("a\x00b")}, {sandbox.RawSAN(3, true, nil)}, {sandbox.RawSAN(5, true, nil)},
+			{sandbox.OtherName(sandbox.OIDUserName, "")},
+		},
+		false: {
+			{}, {sandbox.Email("ü@example.com")}, {sandbox.SAN{4, 1, 'x'}}, {sandbox.RawSAN(7, false, []byte{1, 2, 3})},
+			{sandbox.RawSAN(1, true, []byte("alice@example.com"))}, {sandbox.RawSAN(1, true, email)}, {sandbox.RawSAN(2, true, nil)},
+			{sandbox.RawSAN(6, true, uri[2:])}, {sandbox.RawSAN(7, true, []byte{1, 2, 3, 4})}, {sandbox.RawSAN(8, true, registered[2:])},
+			{sandbox.RawSAN(0, false, other[2:])}, {sandbox.RawSAN(4, false, dir[2:])}, {sandbox.RawSAN(3, false, nil)},
+			{sandbox.RawSAN(0, true, then(other[2:], 5, 0))}, {sandbox.RawSAN(0, true, typeOnly)}, {sandbox.RawSAN(0, true, twoValues)},
+			{sandbox.RawSAN(4, true, then(dir[2:], 5, 0))},
+		},
 	} {
-		seeds = append(seeds, sandbox.SANExtension(false, names...).Value)
+		for _, names := range lists {
+			seeds = append(seeds, seedSAN{sandbox.SANExtension(false, names...).Value, ok})
+		}
 	}
-	return append(seeds, append(slices.Clone(seeds[0]), 5, 0), nil, []byte{0x30, 0x80})
+	good := sandbox.SANExtension(false, email).Value
+	return append(seeds, seedSAN{then(good, 5, 0), false}, seedSAN{nil, false}, seedSAN{[]byte{0x30, 0x80}, false}, seedSAN{good[:len(good)-1], false})
 }
 
 // FuzzSAN: the names read here and those that crypto/x509 reads, and holds to
 // name constraints, are the same; and every element is a name that is read.
 func FuzzSAN(f *testing.F) {
-	seeds := seedSANs()
-	read := 0
-	for _, seed := range seeds {
-		if s, err := parseSANs(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidSAN, Value: seed}}}); err == nil && s.Len() > 0 {
-			read++
+	for _, seed := range seedSANs() {
+		s, err := parseSANs(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidSAN, Value: seed.der}}})
+		if (err == nil) != seed.ok || seed.ok && s.Len() == 0 {
+			f.Fatalf("seed %x: got %v, want accepted %v", seed.der, err, seed.ok)
 		}
-		f.Add(seed)
-	}
-	if read < 8 || read == len(seeds) {
-		f.Fatalf("%d of %d seeds are read: too few or too many to show anything", read, len(seeds))
+		f.Add(seed.der)
 	}
 	f.Fuzz(func(t *testing.T, der []byte) {
 		s, err := parseSANs(&x509.Certificate{Extensions: []pkix.Extension{{Id: oidSAN, Value: der}}})
@@ -160,11 +175,13 @@ func FuzzSCTList(f *testing.F) {
 		f.Fatal(err)
 	}
 	one := s.CT.SignSCT(sandbox.SCT{Timestamp: 1, Extensions: []byte{0, 0, 5}}, [32]byte{}, []byte{1})
+	longer := one
+	longer.Signature = append(slices.Clone(one.Signature), 0)
 	two := s.CT.SignSCT(sandbox.SCT{Timestamp: 1<<64 - 1}, [32]byte{1}, nil)
 	seeds := [][]byte{
 		sandbox.SCTExtension().Value, sandbox.SCTExtension(one).Value, sandbox.SCTExtension(one, two).Value, sandbox.SCTExtension(one, one).Value,
 		sandbox.SCTExtension(slices.Repeat([]sandbox.SCT{one}, maxSCTs)...).Value, sandbox.SCTExtension(slices.Repeat([]sandbox.SCT{one}, maxSCTs+1)...).Value,
-		append(sandbox.SCTExtension(one).Value, 0), sandbox.SCTExtension(one).Value[:40], {4, 0}, {5, 0}, nil,
+		append(sandbox.SCTExtension(one).Value, 0), sandbox.SCTExtension(longer).Value, sandbox.SCTExtension(one).Value[:40], {4, 0}, {5, 0}, nil,
 	}
 	read := 0
 	for _, seed := range seeds {
