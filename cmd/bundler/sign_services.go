@@ -147,8 +147,8 @@ func (s *serviceFlags) provesTime(b *bundle.Bundle) bool {
 // explainSigning gives an error of pkg/sign its exit status: no, if a service
 // lied; no verdict, if none could be had.
 func explainSigning(err error) error {
-	if _, ok := errors.AsType[*statusError](err); ok {
-		return err
+	if se, ok := errors.AsType[*statusError](err); ok {
+		return &statusError{status: se.status, hint: se.hint, err: err}
 	}
 	if errors.Is(err, sign.ErrReply) {
 		return nof("%w", err)

@@ -19,6 +19,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -118,6 +119,12 @@ type Request struct {
 	Body    []byte
 	MaxBody int64 // of the answer, in bytes; 0 means MaxBody
 	Once    bool  // never ask twice
+
+	// Private keeps the answer out of errors. Secret keeps it out if it repeats
+	// the beginning of this text, which the request holds.
+	Private bool
+	Secret  string
+
 	// Accept lists the statuses that are answers; empty means 200. Others are a
 	// *StatusError.
 	Accept []int
@@ -276,10 +283,19 @@ func read(ctx context.Context, r *Request, resp *http.Response) (*Response, erro
 		accepted = accepted || status == resp.StatusCode
 	}
 	if !accepted {
-		excerpt := body[:min(len(body), maxExcerpt)]
-		return nil, &StatusError{Status: resp.StatusCode, Header: resp.Header, Excerpt: string(excerpt)}
+		return nil, &StatusError{Status: resp.StatusCode, Header: resp.Header, Excerpt: r.excerpt(body)}
 	}
 	return &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
+}
+
+// excerpt returns what may be shown of an answer.
+func (r *Request) excerpt(body []byte) string {
+	const telling = 16 // bytes of a secret
+	shown := string(body[:min(len(body), maxExcerpt)])
+	if r.Private || r.Secret != "" && strings.Contains(string(body), r.Secret[:min(len(r.Secret), telling)]) {
+		return ""
+	}
+	return shown
 }
 
 // permanentError is one that asking again does not mend.

@@ -69,11 +69,12 @@ func github(ctx context.Context, env *Environment, audience string, client *fetc
 	query.Set("audience", audience)
 	u.RawQuery = query.Encode()
 	resp, err := client.Do(ctx, &fetch.Request{
-		URL:    u.String(),
-		Header: http.Header{"Authorization": {"Bearer " + env.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")}},
+		URL:     u.String(),
+		Header:  http.Header{"Authorization": {"Bearer " + env.Getenv("ACTIONS_ID_TOKEN_REQUEST_TOKEN")}},
+		Private: true,
 	})
 	if err != nil {
-		return nil, withoutBody(err)
+		return nil, err
 	}
 	var w struct {
 		Value string `json:"value"`
@@ -85,11 +86,3 @@ func github(ctx context.Context, env *Environment, audience string, client *fetc
 }
 
 var replyLimits = strictjson.Limits{Bytes: fetch.MaxBody, Depth: 16, Values: 4096, AnyNull: true}
-
-// withoutBody takes an answer's text out of an error: it may hold a secret.
-func withoutBody(err error) error {
-	if status, ok := errors.AsType[*fetch.StatusError](err); ok {
-		status.Excerpt = ""
-	}
-	return err
-}

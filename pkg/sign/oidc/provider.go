@@ -51,10 +51,7 @@ func Discover(ctx context.Context, issuer string, o *Options) (*Provider, error)
 		return nil, fmt.Errorf("identity provider %s: expected PKCE with S256, found %q", p.issuer, w.PKCE)
 	}
 	p.authorize, p.token, p.device = w.Authorize, w.Token, w.Device
-	for _, endpoint := range []string{p.authorize, p.token, p.device} {
-		if endpoint == "" && endpoint == p.device {
-			continue
-		}
+	for _, endpoint := range p.endpoints() {
 		u, err := url.Parse(endpoint)
 		if err == nil {
 			err = p.client.CheckURL(u)
@@ -64,6 +61,14 @@ func Discover(ctx context.Context, issuer string, o *Options) (*Provider, error)
 		}
 	}
 	return p, nil
+}
+
+// endpoints returns those that are there and those that must be.
+func (p *Provider) endpoints() []string {
+	if p.device == "" {
+		return []string{p.authorize, p.token}
+	}
+	return []string{p.authorize, p.token, p.device}
 }
 
 // oauthError is an answer by RFC 6749 section 5.2.
@@ -86,9 +91,11 @@ func (p *Provider) post(ctx context.Context, endpoint string, form url.Values, o
 		Body:   []byte(form.Encode()),
 		Accept: []int{http.StatusOK, http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden},
 		Once:   once,
+
+		Private: true,
 	})
 	if err != nil {
-		return withoutBody(err)
+		return err
 	}
 	if resp.Status != http.StatusOK {
 		var w struct {

@@ -66,26 +66,16 @@ func (f *Fulcio) Certify(ctx context.Context, key signer.Signer, token string) (
 		Header: http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}},
 		Body:   body,
 		Accept: []int{http.StatusOK, http.StatusCreated},
+		Secret: token,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("certificate: %w", withoutToken(err, token))
+		return nil, fmt.Errorf("certificate: %w", err)
 	}
 	chain, err := certReply(resp.Body)
 	if err != nil {
 		return nil, fmt.Errorf("certificate of %s: %w", f.base, err)
 	}
 	return chain, nil
-}
-
-// withoutToken keeps a token out of what is shown, should a server repeat it.
-func withoutToken(err error, token string) error {
-	if status, ok := errors.AsType[*fetch.StatusError](err); ok {
-		status.Excerpt = strings.ReplaceAll(status.Excerpt, token, "TOKEN")
-		if len(status.Excerpt) > 0 && strings.Contains(status.Excerpt, token[:min(len(token), 16)]) {
-			status.Excerpt = ""
-		}
-	}
-	return err
 }
 
 func certRequest(ctx context.Context, key signer.Signer, token string) ([]byte, error) {

@@ -8,6 +8,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -329,5 +331,36 @@ func TestBackdatedTokenForAManagedKey(t *testing.T) {
 	}
 	if _, _, err := w.sign(o); !errors.Is(err, sign.ErrReply) {
 		t.Errorf("got %v, want an error about the time of the reply", err)
+	}
+}
+
+// TestFulcioErrorsHoldNoToken: a server that repeats the token in its refusal
+// does not get it into a log.
+func TestFulcioErrorsHoldNoToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	token, err := w.Token("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range []string{"no: " + token, "your request was malformed"} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, answer, http.StatusBadRequest) }))
+		t.Cleanup(s.Close)
+		cfg := &trustroot.SigningConfig{CAs: []trustroot.Service{{URL: s.URL, MajorAPIVersion: 1, ValidFor: trustroot.Validity{Start: w.box.Now()}}}}
+		ca, err := w.client.SelectCA(cfg, w.box.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		key, err := signer.FromKey(w.box.Key("own", sandbox.P256).Signer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = sign.Certify(t.Context(), ca, key, token)
+		if err == nil || strings.Contains(err.Error(), token[:16]) {
+			t.Errorf("got %v, want an error without the token", err)
+		}
+		if shown := strings.Contains(err.Error(), "malformed"); shown != strings.Contains(answer, "malformed") {
+			t.Errorf("got %v, want what the server says where it is no secret", err)
+		}
 	}
 }
