@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -196,18 +197,21 @@ func TestKilledWhileWriting(t *testing.T) {
 			_, text, _ := runIn(t, "trust", "create", "--now", "2026-01-01", "--key", keys[i])
 			whole = append(whole, []byte(text))
 		}
-		seen := make(map[int]int)
-		for round := range 30 {
-			killAfter(t, exec.Command("create-loop", out, keys[0], keys[1]), round%5+1)
+		seen := make(map[int]bool)
+		look := func() {
 			got, err := os.ReadFile(out)
-			if err != nil {
-				t.Fatal(err)
+			if errors.Is(err, fs.ErrNotExist) && len(seen) == 0 {
+				return // not written yet
 			}
 			i := slices.IndexFunc(whole, func(w []byte) bool { return bytes.Equal(w, got) })
-			if i < 0 || len(got) == 0 {
-				t.Fatalf("round %d: the file is neither of the two:\n%s", round, got)
+			if err != nil || i < 0 || len(got) == 0 {
+				t.Fatalf("the file is neither of the two: %v\n%s", err, got)
 			}
-			seen[i]++
+			seen[i] = true
+		}
+		for round := range 30 {
+			killAfter(t, exec.Command("create-loop", out, keys[0], keys[1]), round%5+1, look)
+			look()
 		}
 		if len(seen) != 2 {
 			t.Errorf("got one of the two files every time: %v", seen)
@@ -215,8 +219,9 @@ func TestKilledWhileWriting(t *testing.T) {
 	})
 }
 
-// killAfter kills a program as soon as it has printed so many lines.
-func killAfter(t *testing.T, cmd *exec.Cmd, lines int) {
+// killAfter kills a program as soon as it has printed so many lines, and looks
+// on all the while.
+func killAfter(t *testing.T, cmd *exec.Cmd, lines int, look func()) {
 	t.Helper()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
@@ -225,14 +230,26 @@ func killAfter(t *testing.T, cmd *exec.Cmd, lines int) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	read := 0
-	for scan := bufio.NewScanner(stdout); read < lines && scan.Scan(); read++ {
+	t.Cleanup(func() { _ = cmd.Process.Kill() }) // if looking on ends the test
+	printed := make(chan int, 1)
+	go func() {
+		read := 0
+		for scan := bufio.NewScanner(stdout); read < lines && scan.Scan(); read++ {
+		}
+		printed <- read
+	}()
+	for read := -1; read < 0; {
+		select {
+		case read = <-printed:
+			if err := cmd.Process.Kill(); err != nil || read < lines {
+				t.Errorf("got %v after %d lines, want it killed after %d", err, read, lines)
+			}
+		default:
+			look()
+		}
 	}
-	if err := cmd.Process.Kill(); err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err == nil || read < lines {
-		t.Fatalf("got %v after %d lines, want it killed after %d", err, read, lines)
+	if err := cmd.Wait(); err == nil {
+		t.Error("it ended by itself")
 	}
 }
 
