@@ -42,6 +42,8 @@ var update = flag.Bool("update", false, "write what the scripts' cmp commands fi
 //	replace FILE OLD NEW    replace the one occurrence of OLD in FILE
 //	verify N ARGS…          run bundler verify a minute after the sandbox signed, and expect exit status N
 //	sandbox                 write trust configs, artifacts and bundles: see cmdSandbox
+//	serve DIR               serve a sandbox of that directory, with its addresses in ISSUER, REKOR1, REKOR2, TSA
+//	misbehave [FAULT…]      have it misbehave from now on, by bundler sandbox's --misbehave
 //	onejson FILE            check that standard output is one JSON document, and write it to FILE
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -62,6 +64,9 @@ func TestScript(t *testing.T) {
 			"verify":  cmdVerify,
 			"sandbox": cmdSandbox,
 			"onejson": cmdOneJSON,
+
+			"serve":     cmdServe,
+			"misbehave": cmdMisbehave,
 		},
 	})
 }

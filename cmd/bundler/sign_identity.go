@@ -24,7 +24,8 @@ type identity struct {
 	keyless bool             // Fulcio certifies the key
 	made    bool             // the key is made for this run
 
-	ring   *trustroot.Keyring // of a managed key alone
+	hint   string             // of a managed key, "" for a fingerprint
+	ring   *trustroot.Keyring // with the key that a bundle of others is by
 	listed *trustroot.Key     // the managed key in the trust config's keyring
 
 	ca    sign.CA
@@ -97,18 +98,21 @@ func (f *signFlags) managed(id *identity) error {
 		}
 		return nil
 	}
-	var details trustroot.KeyDetails
-	if f.algorithm != "" {
-		if details, err = sign.ParseAlgorithm(f.algorithm); err != nil {
-			return usagef("--algorithm: %w", err)
-		}
+	id.hint = f.hint
+	return nil
+}
+
+// ringFor returns a keyring of the managed key, by the algorithm that it signs
+// by; nil for any other signer, and for a key of the trust config's own keyring.
+func (id *identity) ringFor(alg trustroot.KeyDetails) (*trustroot.Keyring, error) {
+	if id.ring != nil || id.key == nil || id.listed != nil {
+		return id.ring, nil
 	}
-	key, err := trustroot.NewKey(id.key.Public(), details, f.hint)
+	key, err := trustroot.NewKey(id.key.Public(), alg, id.hint)
 	if err != nil {
-		return usagef("%w", err)
+		return nil, err
 	}
-	id.ring, err = trustroot.NewKeyring([]*trustroot.Key{key})
-	return err
+	return trustroot.NewKeyring([]*trustroot.Key{key})
 }
 
 // keyless completes the identity of whoever a token names.

@@ -110,11 +110,15 @@ func (g *judge) keyring(trust *trustroot.Config) (*trustroot.Config, error) {
 	if trust == nil {
 		trust = &trustroot.Config{}
 	}
-	if g.signer == nil || g.signer.ring == nil {
+	if g.signer == nil {
 		return trust, nil
 	}
+	ring, err := g.signer.ringFor(g.alg)
+	if ring == nil || err != nil {
+		return trust, err
+	}
 	c := *trust
-	c.Keyring = g.signer.ring
+	c.Keyring = ring
 	return &c, nil
 }
 
