@@ -2,9 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/asn1"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -232,22 +230,7 @@ func (f *verifyFlags) certificates(q *verify.Requirements) error {
 		}
 		q.EKUs = append(q.EKUs, oid)
 	}
-	for _, path := range f.crls {
-		data, err := readInput(path, 64<<20)
-		if err != nil {
-			return err
-		}
-		if block, _ := pem.Decode(data); block != nil {
-			data = block.Bytes
-		}
-		list, err := x509.ParseRevocationList(data)
-		if err != nil {
-			// An unreadable list says nothing about anybody.
-			return noVerdictf("--crl %s: expected a certificate revocation list: %w", path, err)
-		}
-		q.CRLs = append(q.CRLs, list)
-	}
-	return nil
+	return f.readCRLs(q)
 }
 
 func parseOID(text string) (asn1.ObjectIdentifier, error) {
