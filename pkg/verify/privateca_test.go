@@ -202,6 +202,19 @@ func TestAnySAN(t *testing.T) {
 			})
 		}
 	}
+	t.Run("C07-names-inside-other-names", func(t *testing.T) {
+		// An otherName that holds an email address, or text that is not a
+		// UTF8String, is not that address.
+		email := sandbox.Email(sandbox.DefaultIdentity)
+		ia5 := append([]byte{0x16, byte(len(sandbox.DefaultIdentity))}, sandbox.DefaultIdentity...)
+		for _, inner := range [][]byte{email, ia5} {
+			plain := sandbox.OtherName(own, sandbox.DefaultIdentity)
+			private(t, s, s.PrivateCA, sandbox.Request{SANs: []sandbox.SAN{plain}}, sandbox.SignOptions{}).accepted(t)
+			oid := plain[2 : len(plain)-len(inner)-2]
+			nested := sandbox.RawSAN(0, true, append(append(oid[:len(oid):len(oid)], 0xa0, byte(len(inner))), inner...))
+			private(t, s, s.PrivateCA, sandbox.Request{SANs: []sandbox.SAN{nested}}, sandbox.SignOptions{}).rejected(t, verify.CheckIdentity, "no name")
+		}
+	})
 	t.Run("C07-kind-nobody-reads-critical", func(t *testing.T) {
 		x400 := sandbox.RawSAN(3, true, nil)
 		for _, critical := range []bool{false, true} {
