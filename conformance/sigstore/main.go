@@ -4,14 +4,17 @@
 //	sigstore verify-bundle [--staging] --bundle FILE
 //	    (--certificate-identity I --certificate-oidc-issuer U | --key PEM)
 //	    [--trusted-root FILE] FILE_OR_DIGEST
+//	sigstore sign-bundle [--staging] [--in-toto] --identity-token TOKEN
+//	    --bundle FILE [--trusted-root FILE] [--signing-config FILE] FILE
 //
-// Exit status 0 is verified, anything else is not. The suite's other commands
-// are not known here.
+// Exit status 0 is verified, or signed; anything else is not. The suite's other
+// commands are not known here.
 //
 // Source: sigstore-conformance docs/cli_protocol.md.
 package main
 
 import (
+	"context"
 	"errors"
 	"flag"
 	"fmt"
@@ -28,17 +31,31 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:], time.Now()); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "sigstore:", err)
 		os.Exit(1)
 	}
-	fmt.Println("verified")
 }
 
-func run(args []string, now time.Time) error {
-	if len(args) == 0 || args[0] != "verify-bundle" {
-		return errors.New("expected the command verify-bundle")
+func run(args []string) error {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
 	}
+	switch command {
+	case "verify-bundle":
+		if err := verifyBundle(args, time.Now()); err != nil {
+			return err
+		}
+		fmt.Println("verified")
+		return nil
+	case "sign-bundle":
+		return signBundle(context.Background(), args[1:])
+	}
+	return errors.New("expected the command verify-bundle or sign-bundle")
+}
+
+func verifyBundle(args []string, now time.Time) error {
 	q := query{require: verify.DefaultRequirements()}
 	fs := flag.NewFlagSet("verify-bundle", flag.ContinueOnError)
 	var bundlePath, rootPath, keyPath string
@@ -78,15 +95,20 @@ func trustedRoot(path string, staging bool) ([]byte, error) {
 	if path != "" {
 		return os.ReadFile(path)
 	}
-	options := tuf.DefaultOptions()
-	if staging {
-		options.Root, options.RepositoryBaseURL = tuf.StagingRoot(), tuf.StagingMirror
-	}
-	fetched, err := root.FetchTrustedRootWithOptions(options)
+	fetched, err := root.FetchTrustedRootWithOptions(tufOptions(staging))
 	if err != nil {
 		return nil, err
 	}
 	return fetched.MarshalJSON()
+}
+
+// tufOptions are those of the public instance, or of its staging.
+func tufOptions(staging bool) *tuf.Options {
+	options := tuf.DefaultOptions()
+	if staging {
+		options.Root, options.RepositoryBaseURL = tuf.StagingRoot(), tuf.StagingMirror
+	}
+	return options
 }
 
 // artifact is a digest, or else a file.
