@@ -188,6 +188,32 @@ func TestVerifiedPassesOnGoodSignaturesOnly(t *testing.T) {
 	}
 }
 
+// Verified asks nobody for a signature that nothing may be signed with, whatever
+// the signer below would do.
+func TestVerifiedRefusesBeforeItAsks(t *testing.T) {
+	t.Parallel()
+	t.Run("K06-old-or-foreign-algorithm", func(t *testing.T) {
+		t.Parallel()
+		key := keys(t)["P-384"]
+		asked := 0
+		s, err := signer.Verified(&liar{key.Public(), func(alg signer.KeyDetails, input []byte) ([]byte, error) {
+			asked++
+			return key.Sign(rand.Reader, input, alg.Hash())
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, alg := range []signer.KeyDetails{keyspec.ECDSAP384SHA256, keyspec.ECDSAP256SHA256, keyspec.RSAPKCS1v5, keyspec.Unspecified, 99} {
+			if sig, err := s.Sign(t.Context(), alg, make([]byte, 32)); err == nil || asked != 0 {
+				t.Errorf("%v: got %x, %v, asked %d times", alg, sig, err, asked)
+			}
+		}
+		if _, err := s.Sign(t.Context(), keyspec.ECDSAP384SHA384, make([]byte, 48)); err != nil || asked != 1 {
+			t.Errorf("the twin: got %v, asked %d times", err, asked)
+		}
+	})
+}
+
 func TestSignEndsWithItsContext(t *testing.T) {
 	t.Parallel()
 	s, err := signer.FromKey(keys(t)["P-256"])

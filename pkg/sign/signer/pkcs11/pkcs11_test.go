@@ -13,6 +13,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -113,6 +114,33 @@ func TestTheLastSignerEndsLoginAndModule(t *testing.T) {
 		if loaded() != 0 {
 			t.Errorf("%s: the module stays loaded", path)
 		}
+	}
+}
+
+// What the module is asked, from first to last: one login, one try, and all that
+// was opened is closed. Serial, since the spy loads SoftHSM a second time.
+func TestModulesSeeACleanEnd(t *testing.T) {
+	uriOf(t, "") // finds the libraries
+	ask, _ := pin(testPIN)
+	s, err := Open(t.Context(), "pkcs11:token=release;object=p256?module-path="+spyPath, &Options{PIN: ask})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Sign(t.Context(), keyspec.ECDSAP256SHA256, make([]byte, 32)); err != nil {
+		t.Fatal(err)
+	}
+	closeSigner(t, s)
+	log, err := os.ReadFile(os.Getenv("PKCS11SPY_OUTPUT"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var calls []string
+	for _, m := range regexp.MustCompile(`(?m)^\d+: (C_(?:Initialize|OpenSession|Login|SignInit|Sign|Logout|CloseSession|Finalize))$`).FindAllSubmatch(log, -1) {
+		calls = append(calls, string(m[1]))
+	}
+	want := "C_Initialize C_OpenSession C_Login C_SignInit C_Sign C_Logout C_CloseSession C_Finalize"
+	if got := strings.Join(calls, " "); !strings.HasSuffix(got, want) { // earlier rounds of -count come first
+		t.Errorf("got the calls %s, want %s", got, want)
 	}
 }
 

@@ -5,7 +5,6 @@ package pkcs11
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -19,8 +18,9 @@ const (
 	soPIN   = "so-pin-5591"
 )
 
-// modulePath is SoftHSM's library.
-var modulePath string
+// modulePath is SoftHSM's library, and spyPath OpenSC's, which passes on every
+// call to the library PKCS11SPY and writes it to the file PKCS11SPY_OUTPUT.
+var modulePath, spyPath string
 
 // TestMain says where the tokens will be. The library reads its configuration
 // once for the process, so it is there before it is loaded.
@@ -31,6 +31,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	os.Setenv("SOFTHSM2_CONF", filepath.Join(dir, "softhsm2.conf"))
+	os.Setenv("PKCS11SPY_OUTPUT", filepath.Join(dir, "spy.log"))
 	status := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(status)
@@ -38,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // tokens makes the tokens that the tests sign with, at the first call.
 var tokens = sync.OnceValue(func() error {
-	if err := findModule(); err != nil {
+	if err := findModules(); err != nil {
 		return err
 	}
 	conf := os.Getenv("SOFTHSM2_CONF")
@@ -73,20 +74,25 @@ func newKey(t *testing.T, label, id string) {
 	})
 }
 
-// findModule finds the library where distributions keep it.
-func findModule() error {
-	for _, path := range []string{
-		"/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/pkcs11/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
-		"/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so", "/opt/homebrew/lib/softhsm/libsofthsm2.so", "/usr/local/lib/softhsm/libsofthsm2.so",
-	} {
-		if _, err := os.Stat(path); err == nil {
-			modulePath = path
-			return nil
-		} else if !errors.Is(err, fs.ErrNotExist) {
-			return err
+// findModules finds the libraries where distributions keep them.
+func findModules() error {
+	var err error
+	if modulePath, err = findLibrary("softhsm/libsofthsm2.so", "pkcs11/libsofthsm2.so"); err != nil {
+		return err
+	}
+	spyPath, err = findLibrary("pkcs11/pkcs11-spy.so", "pkcs11-spy.so")
+	return errors.Join(err, os.Setenv("PKCS11SPY", modulePath))
+}
+
+func findLibrary(names ...string) (string, error) {
+	for _, dir := range []string{"/usr/lib", "/usr/lib64", "/usr/lib/*-linux-gnu", "/usr/local/lib", "/opt/homebrew/lib"} {
+		for _, name := range names {
+			if found, _ := filepath.Glob(filepath.Join(dir, name)); len(found) > 0 {
+				return found[0], nil
+			}
 		}
 	}
-	return errors.New("libsofthsm2.so not found: make test installs softhsm2 and opensc")
+	return "", fmt.Errorf("%s not found: make test installs softhsm2 and opensc", names[0])
 }
 
 var testKeys = []struct {
