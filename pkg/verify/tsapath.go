@@ -102,6 +102,14 @@ func (t *timestampToken) checkPathLike() error {
 	return nil
 }
 
+// isCrossCertificate reports whether c and p certify one CA: the same name and
+// key. Public authorities send their root as an older root certified it, which
+// has no part in a path to the root itself but is no stranger to it.
+func isCrossCertificate(c, p *x509.Certificate) bool {
+	return c.IsCA && p.IsCA && bytes.Equal(c.RawSubject, p.RawSubject) &&
+		bytes.Equal(c.RawSubjectPublicKeyInfo, p.RawSubjectPublicKeyInfo)
+}
+
 // holdsOnly refuses tokens that carry certificates which have no part in the
 // path: RFC 3161 section 2.4.1 has them hold the signer's certificate and those
 // that help to verify it. If there are any, the signer's is among them.
@@ -109,7 +117,7 @@ func (t *timestampToken) holdsOnly(path []*x509.Certificate) error {
 	for _, c := range t.certificates {
 		known := false
 		for _, p := range path {
-			known = known || c.Equal(p)
+			known = known || c.Equal(p) || isCrossCertificate(c, p)
 		}
 		if !known {
 			return fmt.Errorf("it holds a certificate that has no part in the authority's path: %q", c.Subject)
