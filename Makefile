@@ -16,7 +16,7 @@ help: ## list the targets
 build: ## build bin/bundler
 	go build -trimpath -ldflags '-s -w' -o bin/ ./cmd/bundler
 
-demo: build ## sign with openssl under a private CA, verify, then tamper: offline
+demo: build ## a private CA, then a private Sigstore: sign, verify, tamper; offline
 	@.ci/need openssl
 	@testdata/demo.sh
 

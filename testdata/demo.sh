@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
 # demo.sh  the main job from end to end, with nothing but openssl and bundler:
 # a company's own CA, a trust config, a signature made elsewhere, a bundle, a
-# verdict; then one flipped byte, and the verdict on that. No network.
+# verdict; then one flipped byte, and the verdict on that. Then a private Sigstore
+# on loopback: a signature without a key of one's own, and its verdict. No network.
 #
 # BUNDLER names the program to run (default: bin/bundler).
 set -euo pipefail
 
 bundler=$(realpath "${BUNDLER:-bin/bundler}")
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+sandbox=
+trap 'if [ -n "$sandbox" ]; then kill "$sandbox" 2>/dev/null || true; fi; rm -rf "$work"' EXIT
 cd "$work"
 
 say() { printf '\n# %s\n' "$*"; }
@@ -62,3 +64,30 @@ if [ "$status" != 1 ]; then
 	exit 1
 fi
 echo "Rejected, with exit status 1, as it must be."
+
+say 'A private Sigstore, all of it in one process on loopback.'
+"$bundler" sandbox --dir sandbox --for 60s >sandbox.log &
+sandbox=$!
+for _ in $(seq 100); do
+	grep -q '^ready' sandbox.log && break
+	sleep 0.05
+done
+grep -q '^ready' sandbox.log || { echo 'demo: the sandbox did not start' >&2; exit 1; }
+cat sandbox.log
+issuer=$(awk '$1 == "oidc" { print $2 }' sandbox.log)
+
+say 'Signed keyless: a key for this one signature, certified for whoever the token names.'
+run "$bundler" sign --trust-config sandbox/trust_config.json --identity-token sandbox/token --force product.tar
+
+say 'The verdict: who signed, when, and who witnessed it.'
+run "$bundler" verify --trust-config sandbox/trust_config.json \
+	--certificate-identity alice@example.com --certificate-oidc-issuer "$issuer" product.tar
+
+say 'The private Sigstore ends; the bundle verifies without it.'
+kill "$sandbox"
+wait "$sandbox" || true
+sandbox=
+run "$bundler" verify --trust-config sandbox/trust_config.json --offline \
+	--certificate-identity alice@example.com --certificate-oidc-issuer "$issuer" product.tar >/dev/null
+echo
+echo "Verified, offline."

@@ -204,15 +204,15 @@ func (f *signFlags) checkOutput(j *signJob) error {
 
 // signJob signs, verifies and writes one bundle.
 func (f *signFlags) signJob(ctx context.Context, who *identity, j *signJob) error {
+	alg, err := f.algorithmOf(who)
+	if err != nil {
+		return err
+	}
+	q, err := f.request(ctx, j, alg) // reads the files, before a certificate's time runs
+	if err != nil {
+		return err
+	}
 	by, err := who.credential(ctx)
-	if err != nil {
-		return err
-	}
-	alg, err := f.algorithmOf(by, who)
-	if err != nil {
-		return err
-	}
-	q, err := f.request(ctx, j, alg)
 	if err != nil {
 		return err
 	}
@@ -246,11 +246,11 @@ func (f *signFlags) request(ctx context.Context, j *signJob, alg trustroot.KeyDe
 func (f *signFlags) isEnvelope() bool { return f.statement != "" || f.predicate != "" }
 
 // algorithmOf returns what to sign by.
-func (f *signFlags) algorithmOf(by *sign.Credential, who *identity) (trustroot.KeyDetails, error) {
+func (f *signFlags) algorithmOf(who *identity) (trustroot.KeyDetails, error) {
 	if f.algorithm != "" {
 		alg, err := sign.ParseAlgorithm(f.algorithm)
 		if err == nil {
-			err = by.Check(alg)
+			err = sign.CheckAlgorithm(who.key.Public(), alg)
 		}
 		if err != nil {
 			return 0, usagef("--algorithm: %w", err)
@@ -260,7 +260,8 @@ func (f *signFlags) algorithmOf(by *sign.Credential, who *identity) (trustroot.K
 	if who.listed != nil {
 		return who.listed.KeyDetails, nil
 	}
-	alg, err := by.Algorithm(f.isEnvelope())
+	certified := who.keyless || f.certificate != ""
+	alg, err := sign.AlgorithmOf(who.key.Public(), certified, f.isEnvelope())
 	if err != nil {
 		return 0, usagef("%w", err)
 	}

@@ -131,10 +131,10 @@ func (f *signFlags) keyless(ctx context.Context, id *identity) error {
 		return usagef("%w", err)
 	}
 	id.ca = ca
-	if id.token, err = f.identityToken(ctx); err != nil {
+	if id.token, err = f.identityToken(ctx); err != nil || !id.made {
 		return err
 	}
-	return nil
+	return id.makeKey()
 }
 
 // promises reports whether a log will say when it integrated the entry.
@@ -154,12 +154,8 @@ func (id *identity) credential(ctx context.Context) (*sign.Credential, error) {
 	if err := id.token.CheckFresh(id.now()); err != nil {
 		return nil, noVerdictf("%w", err)
 	}
-	if id.made {
-		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-		if err != nil {
-			return nil, err
-		}
-		if id.key, err = signer.FromKey(private); err != nil {
+	if id.made && id.by != nil { // no key outlives its certificate
+		if err := id.makeKey(); err != nil {
 			return nil, err
 		}
 	}
@@ -169,6 +165,16 @@ func (id *identity) credential(ctx context.Context) (*sign.Credential, error) {
 	}
 	id.by = by
 	return by, nil
+}
+
+// makeKey makes a new key for a short life.
+func (id *identity) makeKey() error {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	id.key, err = signer.FromKey(private)
+	return err
 }
 
 // checkNames holds a new certificate to the email address it was asked for.

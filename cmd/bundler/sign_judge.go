@@ -19,12 +19,17 @@ type judge struct {
 	services  *serviceFlags
 	signer    *identity            // nil for a bundle of others
 	alg       trustroot.KeyDetails // 0: what the key prescribes
-	artifacts []*verify.Artifact   // nil: those that the bundle names
+	artifacts []*verify.Artifact   // what a stranger would have; nil: those that the bundle names
 }
 
-// judge is a sign.Judge.
+// judge is a sign.Judge. It goes by the digests that the bundle names: reading a
+// large artifact again would take longer than a certificate lives.
 func (g *judge) judge(b *bundle.Bundle) (sign.Proved, error) {
-	rep, err := g.verify(b, verify.Requirements{})
+	artifacts := artifactsIn(b)
+	if b.Message != nil && g.alg.Hash() == 0 && g.artifacts != nil {
+		artifacts = g.artifacts // of 16 MiB at most
+	}
+	rep, err := g.verify(b, verify.Requirements{}, artifacts)
 	var p sign.Proved
 	if rep != nil {
 		p.Entries = len(rep.Entries)
@@ -38,28 +43,32 @@ func (g *judge) judge(b *bundle.Bundle) (sign.Proved, error) {
 	return p, err
 }
 
-// stranger judges the text of a finished bundle.
+// stranger judges the text of a finished bundle, with the artifacts.
 func (g *judge) stranger(text []byte, q verify.Requirements) error {
 	b, err := bundle.Parse(text)
 	if err != nil {
 		return err
 	}
-	if _, err := g.verify(b, q); err != nil {
+	artifacts := g.artifacts
+	if artifacts == nil {
+		artifacts = artifactsIn(b)
+	}
+	if _, err := g.verify(b, q, artifacts); err != nil {
 		return fmt.Errorf("%w: %w", sign.ErrReply, err)
 	}
 	return nil
 }
 
-// verify judges b by q, to which it adds who may have signed and what the
-// artifacts are. Without a trust config there is nobody to believe: then the
-// signature alone is verified, under the certificate's own key.
-func (g *judge) verify(b *bundle.Bundle, q verify.Requirements) (*verify.Report, error) {
+// verify judges b by q, to which it adds who may have signed. Without a trust
+// config there is nobody to believe a certificate by; the signature has been
+// verified then under the certificate's own key.
+func (g *judge) verify(b *bundle.Bundle, q verify.Requirements, artifacts []*verify.Artifact) (*verify.Report, error) {
 	trust, err := g.signedBy(b, &q)
 	if err != nil {
 		return nil, err
 	}
 	if trust == nil {
-		return nil, nil // pkg/sign has verified the signature
+		return nil, nil
 	}
 	q.Now = g.services.clockNow().Truncate(time.Second)
 	if err := g.services.trustFlags.certificates(&q); err != nil {
@@ -68,10 +77,6 @@ func (g *judge) verify(b *bundle.Bundle, q verify.Requirements) (*verify.Report,
 	v, err := verify.New(trust, q)
 	if err != nil {
 		return nil, err
-	}
-	artifacts := g.artifacts
-	if artifacts == nil {
-		artifacts = artifactsIn(b)
 	}
 	rep, err := v.Verify(b, artifacts...)
 	if err == nil && g.signer != nil {

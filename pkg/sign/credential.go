@@ -142,14 +142,25 @@ func DefaultHint(pub crypto.PublicKey) (string, error) {
 // Algorithm returns what the key signs with when nothing else is said: what
 // verifiers take it to have signed with.
 func (c *Credential) Algorithm(envelope bool) (trustroot.KeyDetails, error) {
-	if c.chain != nil {
-		return keyspec.ForCertificate(c.public, envelope)
+	return AlgorithmOf(c.public, c.chain != nil, envelope)
+}
+
+// AlgorithmOf is Credential.Algorithm for a key that has, or will have, a
+// certificate; or has none.
+func AlgorithmOf(pub crypto.PublicKey, certified, envelope bool) (trustroot.KeyDetails, error) {
+	if certified {
+		return keyspec.ForCertificate(pub, envelope)
 	}
-	return keyspec.ForKey(c.public)
+	return keyspec.ForKey(pub)
 }
 
 // Check reports whether the key can sign by that algorithm.
-func (c *Credential) Check(alg trustroot.KeyDetails) error { return keyspec.Check(c.public, alg) }
+func (c *Credential) Check(alg trustroot.KeyDetails) error { return CheckAlgorithm(c.public, alg) }
+
+// CheckAlgorithm is Credential.Check for a key alone.
+func CheckAlgorithm(pub crypto.PublicKey, alg trustroot.KeyDetails) error {
+	return keyspec.Check(pub, alg)
+}
 
 // Warnings says what a verifier will have to be told, beyond whom to trust, to
 // accept a bundle for q by this signer.

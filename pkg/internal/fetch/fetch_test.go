@@ -165,7 +165,9 @@ func TestRedirects(t *testing.T) {
 		seen = r.Header
 		fmt.Fprint(w, "there")
 	})
-	at, asked := serve(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, target, http.StatusTemporaryRedirect) })
+	at, asked := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, target, http.StatusTemporaryRedirect)
+	})
 	c := newClient(fetch.Options{})
 	secret := http.Header{"Authorization": {"Bearer secret"}, "Cookie": {"a=secret"}, "X-Token": {"secret"}}
 
