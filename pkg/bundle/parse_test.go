@@ -351,7 +351,7 @@ func TestParseRequires(t *testing.T) {
 			b.GetMessageSignature().MessageDigest.Algorithm = protocommon.HashAlgorithm_HASH_ALGORITHM_UNSPECIFIED
 		}, "unknown algorithm"},
 		{"B12-digest-by-SHA-3", "message", func(b *protobundle.Bundle) {
-			b.GetMessageSignature().MessageDigest.Algorithm = protocommon.HashAlgorithm_SHA3_256
+			b.GetMessageSignature().MessageDigest.Algorithm = protocommon.HashAlgorithm(4) // SHA3_256, deprecated
 		}, "unknown value"},
 		{"log-id", "message", func(b *protobundle.Bundle) { b.VerificationMaterial.TlogEntries[0].LogId = nil }, "logId/keyId: missing"},
 		{"kind", "message", func(b *protobundle.Bundle) { b.VerificationMaterial.TlogEntries[0].KindVersion = nil }, "kindVersion: missing"},
