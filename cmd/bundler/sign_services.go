@@ -68,7 +68,7 @@ func (s *serviceFlags) load(stderr io.Writer) error {
 	}
 	if s.config == nil {
 		if s.timestampOnly {
-			return withHint(usagef("--timestamp-only: expected a signing config with a timestamp authority, found none"), "bundler trust create makes one with --tsa and --signing-config")
+			return withHint(usagef("--timestamp-only: expected a signing config with a timestamp authority, found none"), "bundler trust create makes one with --tsa and --tsa-url")
 		}
 		return nil
 	}
