@@ -37,10 +37,14 @@ func (r *run) findPath() error {
 		return errors.New("the trust config has no certificate authority")
 	}
 	leaf, times := withoutHandledSAN(r.leaf, r.sans), r.establishedTimes()
+	others, err := linked(leaf, r.others)
+	if err != nil {
+		return fmt.Errorf("no path from the signer's certificate to a trusted anchor: %w", err)
+	}
 	var near, far []string
 	for i := range r.v.issuers {
 		ca := &r.v.issuers[i]
-		chains, err := ca.paths(leaf, r.others, times, &r.v.require)
+		chains, err := ca.paths(leaf, others, times, &r.v.require)
 		if err == nil {
 			r.chain = chains[0]
 			r.rep.Signer.Chain, r.rep.Signer.Anchor = chains[0], ca.Authority

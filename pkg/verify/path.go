@@ -87,7 +87,8 @@ func allowsUsage(c *x509.Certificate, q *Requirements) bool {
 }
 
 // paths returns the paths from leaf to the authority's anchor that are valid
-// at every one of the times. others are the bundle's, and not trusted.
+// at every one of the times. others are those of the bundle's certificates
+// that the leaf is linked to, and not trusted.
 func (ca *issuer) paths(leaf *x509.Certificate, others []*x509.Certificate, times []time.Time, q *Requirements) ([][]*x509.Certificate, error) {
 	for _, at := range times {
 		if !ca.ValidFor.Contains(at) {
@@ -100,7 +101,12 @@ func (ca *issuer) paths(leaf *x509.Certificate, others []*x509.Certificate, time
 	if direct {
 		chains, err = ca.directPath(leaf)
 	}
-	if !direct || err != nil && len(others) > 0 { // another CA of that name may be in the bundle
+	switch {
+	case direct && (err == nil || len(others) == 0):
+		// With others, another CA of that name may be in the bundle.
+	case len(others) > 0 && !ca.issued(leaf, others):
+		err = errors.New("it issued none of the bundle's certificates")
+	default:
 		chains, err = ca.builtPaths(leaf, others, times[0])
 	}
 	if err != nil {
