@@ -3,6 +3,7 @@ package main
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -76,9 +77,12 @@ func (g *judge) verify(b *bundle.Bundle, q verify.Requirements, artifacts []*ver
 	}
 	v, err := verify.New(trust, q)
 	if err != nil {
-		return nil, err
+		return nil, explainConfig(err)
 	}
 	rep, err := v.Verify(b, artifacts...)
+	if _, judged := errors.AsType[*verify.Error](err); err != nil && !judged {
+		return rep, noVerdictf("%w", err)
+	}
 	if err == nil && g.signer != nil {
 		err = g.signer.checkNames(rep)
 	}

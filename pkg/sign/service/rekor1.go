@@ -35,7 +35,7 @@ func (r *RekorV1) String() string { return r.base }
 func (r *RekorV1) Holds(alg trustroot.KeyDetails, envelope bool) error {
 	switch {
 	case isMLDSA(alg):
-		return fmt.Errorf("Rekor v1 holds no signatures by %v", alg)
+		return fmt.Errorf("a log of version 1 holds no signatures by %v", alg)
 	case !envelope && alg.Hash() == 0:
 		return fmt.Errorf("an entry of Rekor v1 about an artifact holds its digest, and %v signs none", alg)
 	}
