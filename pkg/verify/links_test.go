@@ -46,11 +46,7 @@ func TestManyAuthoritiesDoNotMultiplyTheSearch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			chain := c.material().GetX509CertificateChain()
 			chain.Certificates = append(chain.Certificates[:1], chain.Certificates[2:]...) // without its first link
-			start := time.Now()
-			c.rejected(t, verify.CheckPath, "no path")
-			if took := time.Since(start); took > time.Second {
-				t.Errorf("took %v, want 1s at most", took)
-			}
+			within(t, time.Second, 32<<20, func() { c.rejected(t, verify.CheckPath, "no path") })
 		})
 	}
 }
