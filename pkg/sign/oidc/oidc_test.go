@@ -206,6 +206,48 @@ func TestBrowserRefused(t *testing.T) {
 	}
 }
 
+// TestBrowserWantsItsOwnToken: the token must be of this login, by its nonce,
+// and by this issuer.
+func TestBrowserWantsItsOwnToken(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name, claims string // %[1]s is the issuer, %[2]s the login's nonce
+		ok           bool
+	}{
+		{"own", `{"iss":"%[1]s","sub":"me","nonce":"%[2]s"}`, true},
+		{"of-another-login", `{"iss":"%[1]s","sub":"me","nonce":"x%[2]s"}`, false},
+		{"without-nonce", `{"iss":"%[1]s","sub":"me"}%.0[2]s`, false},
+		{"of-another-issuer", `{"iss":"https://other.example%.0[1]s","sub":"me","nonce":"%[2]s"}`, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			nonces := make(chan string, 1)
+			var s *httptest.Server
+			s = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/t" {
+					fmt.Fprintf(w, `{"id_token":%q}`, jwt(fmt.Sprintf(test.claims, s.URL, <-nonces)))
+					return
+				}
+				fmt.Fprintf(w, `{"issuer":%q,"authorization_endpoint":"%[2]s/a","token_endpoint":"%[2]s/t"}`, s.URL, s.URL)
+			}))
+			t.Cleanup(s.Close)
+			p, err := oidc.Discover(t.Context(), s.URL, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = p.Browser(t.Context(), func(url string) error {
+				nonces <- between(url, "nonce=", "&")
+				redirect := strings.NewReplacer("%3A", ":", "%2F", "/").Replace(between(url, "redirect_uri=", "&"))
+				go http.Get(redirect + "?code=c&state=" + between(url, "state=", "&"))
+				return nil
+			})
+			if (err == nil) != test.ok {
+				t.Errorf("got %v, want it accepted: %v", err, test.ok)
+			}
+		})
+	}
+}
+
 func TestDevice(t *testing.T) {
 	t.Parallel()
 	_, p := newProvider(t)

@@ -318,22 +318,6 @@ func (w *world) requests() map[server.Service]int64 {
 	return all
 }
 
-// TestBackdatedTokenForAManagedKey: no certificate's dates give the lie away.
-func TestBackdatedTokenForAManagedKey(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	o := order{key: w.box.Key("managed", sandbox.P256), alg: trustroot.KeyDetails(sandbox.P256), noLog: true}
-	if _, _, err := w.sign(o); err != nil {
-		t.Fatalf("without the fault: %v", err)
-	}
-	if err := w.Misbehave(string(sandbox.BackdatedToken)); err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := w.sign(o); !errors.Is(err, sign.ErrReply) {
-		t.Errorf("got %v, want an error about the time of the reply", err)
-	}
-}
-
 // TestFulcioErrorsHoldNoToken: a server that repeats the token in its refusal
 // does not get it into a log.
 func TestFulcioErrorsHoldNoToken(t *testing.T) {
