@@ -295,6 +295,6 @@ func TestOneLogSeveralEntries(t *testing.T) {
 		c.Root.Tlogs = []*prototrustroot.TransparencyLogInstance{first, second}
 		c.accepted(t)
 		c.Require.Logs = 2
-		c.rejected(t, verify.CheckLogThreshold, "1 transparency logs, 2 required")
+		c.rejected(t, verify.CheckLogThreshold, "transparency logs: 1 found, 2 required")
 	})
 }

@@ -80,7 +80,7 @@ func TestSCTsAreCountedOnce(t *testing.T) {
 	t.Run("D05-two-scts-one-log", func(t *testing.T) {
 		sign(t, s.CT, other).accepted(t)
 		c := sign(t, s.CT, s.CT)
-		c.rejected(t, verify.CheckSCTThreshold, "1 CT logs, 2 required")
+		c.rejected(t, verify.CheckSCTThreshold, "CT logs: 1 found, 2 required")
 		c.Require.SCTs = 1
 		c.accepted(t)
 	})
@@ -91,7 +91,7 @@ func TestSCTsAreCountedOnce(t *testing.T) {
 		})
 		c.accepted(t)
 		c.Require.SCTs = 2
-		c.rejected(t, verify.CheckSCTThreshold, "1 CT logs")
+		c.rejected(t, verify.CheckSCTThreshold, "CT logs: 1 found")
 	})
 	t.Run("D05-one-operator", func(t *testing.T) {
 		c := sign(t, s.CT, other)
@@ -99,7 +99,7 @@ func TestSCTsAreCountedOnce(t *testing.T) {
 		for _, l := range c.Root.Ctlogs {
 			l.Operator = "acme.example"
 		}
-		c.rejected(t, verify.CheckSCTThreshold, "1 CT logs")
+		c.rejected(t, verify.CheckSCTThreshold, "CT logs: 1 found")
 	})
 	t.Run("D05-via-two-chains", func(t *testing.T) {
 		second, err := s.NewRoot("second root", &sandbox.CAOptions{Profile: sandbox.FulcioProfile})
@@ -115,13 +115,13 @@ func TestSCTsAreCountedOnce(t *testing.T) {
 		c.accepted(t)
 		c = sign(t, s.CT)
 		c.Root.CertificateAuthorities = append(c.Root.CertificateAuthorities, crossed.Authority())
-		c.rejected(t, verify.CheckSCTThreshold, "1 CT logs")
+		c.rejected(t, verify.CheckSCTThreshold, "CT logs: 1 found")
 		c.Require.SCTs = 1
 		c.accepted(t)
 	})
 	t.Run("unknown log", func(t *testing.T) {
 		c := sign(t, s.CT, s.NewCTLog("unlisted", nil))
-		c.rejected(t, verify.CheckSCTThreshold, "1 CT logs")
+		c.rejected(t, verify.CheckSCTThreshold, "CT logs: 1 found")
 		c.Require.SCTs = 1
 		c.accepted(t)
 	})
@@ -208,7 +208,7 @@ func TestSCTIsAboutThisCertificate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := withSCTs(t, s, list)
 			if name == "empty list" {
-				c.rejected(t, verify.CheckSCTThreshold, "0 CT logs")
+				c.rejected(t, verify.CheckSCTThreshold, "CT logs: 0 found")
 				return
 			}
 			c.rejected(t, verify.CheckSCT, "")
@@ -239,7 +239,7 @@ func TestSCTUnderIntermediateOfTheBundle(t *testing.T) {
 		return c
 	}
 	log(s.CT).accepted(t)
-	log([]*sandbox.CTLog{}...).rejected(t, verify.CheckSCTThreshold, "0 CT logs")
+	log([]*sandbox.CTLog{}...).rejected(t, verify.CheckSCTThreshold, "CT logs: 0 found")
 	s.Misbehave(sandbox.SCTOtherCert)
 	defer s.Misbehave(sandbox.Honest)
 	log(s.CT).rejected(t, verify.CheckSCT, "")

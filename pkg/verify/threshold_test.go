@@ -32,7 +32,7 @@ func TestLogsAreCountedOnce(t *testing.T) {
 			*entries = append(*entries, proto.CloneOf((*entries)[0]))
 			c.rejected(t, verify.CheckLogEntry, "the same as one before it")
 			if need == 2 {
-				c.rejected(t, verify.CheckLogThreshold, "1 transparency logs, 2 required")
+				c.rejected(t, verify.CheckLogThreshold, "transparency logs: 1 found, 2 required")
 			}
 		}
 	})
@@ -43,7 +43,7 @@ func TestLogsAreCountedOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sign(t, 2, logs[0], second).accepted(t)
 			sign(t, 1, logs...).accepted(t)
-			sign(t, 2, logs...).rejected(t, verify.CheckLogThreshold, "1 transparency logs, 2 required")
+			sign(t, 2, logs...).rejected(t, verify.CheckLogThreshold, "transparency logs: 1 found, 2 required")
 		})
 	}
 	t.Run("D02-two-promises-one-log", func(t *testing.T) {
@@ -62,7 +62,7 @@ func TestLogsAreCountedOnce(t *testing.T) {
 		for _, l := range c.Root.Tlogs {
 			l.Operator = "acme.example"
 		}
-		c.rejected(t, verify.CheckLogThreshold, "1 transparency logs")
+		c.rejected(t, verify.CheckLogThreshold, "transparency logs: 1 found")
 		c.Root.Tlogs[1].Operator = "other.example"
 		c.accepted(t)
 	})
@@ -72,7 +72,7 @@ func TestLogsAreCountedOnce(t *testing.T) {
 		c.accepted(t)
 		c = sign(t, 2, s.RekorV2, s.RekorV2)
 		c.Root.Tlogs = append(c.Root.Tlogs, s.RekorV2.Instance())
-		c.rejected(t, verify.CheckLogThreshold, "1 transparency logs")
+		c.rejected(t, verify.CheckLogThreshold, "transparency logs: 1 found")
 	})
 	t.Run("D03-one-key-under-two-ids", func(t *testing.T) {
 		// An RSA log may go by the hash of its key or by its checkpoint key id.
@@ -135,18 +135,18 @@ func TestTimestampAuthoritiesAreCountedOnce(t *testing.T) {
 	t.Run("D06-two-tokens-of-one-tsa", func(t *testing.T) {
 		sign(t, s.TSA, other).accepted(t)
 		c := sign(t, s.TSA, s.TSA)
-		c.rejected(t, verify.CheckTSAThreshold, "1 timestamp authorities, 2 required")
+		c.rejected(t, verify.CheckTSAThreshold, "timestamp authorities: 1 found, 2 required")
 		c.Require.Timestamps = 1
 		c.accepted(t)
 		c.Require.ObserverTimes = 2
-		c.rejected(t, verify.CheckObservers, "1 observers")
+		c.rejected(t, verify.CheckObservers, "observers of the time of signing: 1 found")
 	})
 	t.Run("D06-one-token-twice", func(t *testing.T) {
 		sign(t, s.TSA, other).accepted(t)
 		c := sign(t, s.TSA)
 		data := c.material().TimestampVerificationData
 		data.Rfc3161Timestamps = append(data.Rfc3161Timestamps, data.Rfc3161Timestamps[0])
-		c.rejected(t, verify.CheckTSAThreshold, "1 timestamp authorities")
+		c.rejected(t, verify.CheckTSAThreshold, "timestamp authorities: 1 found")
 	})
 	t.Run("D06-two-certificates-of-one-tsa-key", func(t *testing.T) {
 		sign(t, s.TSA, other).accepted(t)
@@ -154,7 +154,7 @@ func TestTimestampAuthoritiesAreCountedOnce(t *testing.T) {
 		renewed := newTSA("tsa renewed", &sandbox.TSAOptions{Key: s.TSA.Key, Bend: func(c *x509.Certificate) { c.NotBefore = s.Now() }})
 		c := sign(t, s.TSA, renewed)
 		c.Root.TimestampAuthorities = append(c.Root.TimestampAuthorities, renewed.Authority())
-		c.rejected(t, verify.CheckTSAThreshold, "1 timestamp authorities")
+		c.rejected(t, verify.CheckTSAThreshold, "timestamp authorities: 1 found")
 		c.Require.Timestamps = 1
 		c.accepted(t)
 		c.Root.TimestampAuthorities[2].Operator = "pretends.example"
@@ -166,14 +166,14 @@ func TestTimestampAuthoritiesAreCountedOnce(t *testing.T) {
 		for _, tsa := range c.Root.TimestampAuthorities {
 			tsa.Operator = "acme.example"
 		}
-		c.rejected(t, verify.CheckTSAThreshold, "1 timestamp authorities")
+		c.rejected(t, verify.CheckTSAThreshold, "timestamp authorities: 1 found")
 	})
 	t.Run("D06-log-and-tsa-of-one-operator", func(t *testing.T) {
 		c := honest(t, s, sandbox.SignOptions{Logs: []*sandbox.Log{s.RekorV1}})
 		c.Require.ObserverTimes = 2
 		c.accepted(t)
 		c.Root.Tlogs[0].Operator, c.Root.TimestampAuthorities[0].Operator = "acme.example", "acme.example"
-		c.rejected(t, verify.CheckObservers, "1 observers")
+		c.rejected(t, verify.CheckObservers, "observers of the time of signing: 1 found")
 	})
 	t.Run("D07-two-tsas-without-uri", func(t *testing.T) {
 		c := sign(t, s.TSA, other)
@@ -182,7 +182,7 @@ func TestTimestampAuthoritiesAreCountedOnce(t *testing.T) {
 		}
 		c.accepted(t)
 		c.Root.TimestampAuthorities = c.Root.TimestampAuthorities[:1]
-		c.rejected(t, verify.CheckTSAThreshold, "1 timestamp authorities")
+		c.rejected(t, verify.CheckTSAThreshold, "timestamp authorities: 1 found")
 	})
 	t.Run("D07-two-tsas-one-uri", func(t *testing.T) {
 		c := sign(t, s.TSA, other)
@@ -190,7 +190,7 @@ func TestTimestampAuthoritiesAreCountedOnce(t *testing.T) {
 		c.accepted(t)
 		c = sign(t, s.TSA, s.TSA)
 		c.Root.TimestampAuthorities[1].Uri = c.Root.TimestampAuthorities[0].Uri
-		c.rejected(t, verify.CheckTSAThreshold, "1 timestamp authorities")
+		c.rejected(t, verify.CheckTSAThreshold, "timestamp authorities: 1 found")
 	})
 }
 

@@ -34,7 +34,7 @@ func TestStatedTimesProveNothing(t *testing.T) {
 		honest(t, s, sandbox.SignOptions{Logs: v1, TSAs: noTSA}).accepted(t)
 		c := honest(t, s, sandbox.SignOptions{Logs: v1, TSAs: noTSA, NoPromise: true})
 		c.firstEntry().IntegratedTime += 60
-		c.rejected(t, verify.CheckObservers, "0 observers of the time of signing, 1 required")
+		c.rejected(t, verify.CheckObservers, "observers of the time of signing: 0 found, 1 required")
 	})
 	t.Run("T01-beside-a-timestamp", func(t *testing.T) {
 		c := honest(t, s, sandbox.SignOptions{Logs: v1, NoPromise: true})

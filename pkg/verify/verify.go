@@ -250,17 +250,17 @@ func (r *run) skipf(id CheckID, format string, args ...any) {
 // threshold records whether enough distinct witnesses were found.
 func (r *run) threshold(id CheckID, want int, distinct map[string]bool, what, hint string) {
 	got := len(distinct)
-	c := Check{ID: id, Required: want > 0, Detail: fmt.Sprintf("%d %s, %d required", got, what, want)}
+	c := Check{ID: id, Required: want > 0, Detail: fmt.Sprintf("%s: %d found, %d required", what, got, want)}
 	switch {
 	case want == 0 && got == 0:
-		c.Status, c.Detail = Absent, "no "+what+", and none required"
+		c.Status, c.Detail = Absent, what+": none found, none required"
 	case want == 0:
-		c.Status, c.Detail = Pass, fmt.Sprintf("%d %s, none required", got, what)
+		c.Status, c.Detail = Pass, fmt.Sprintf("%s: %d found, none required", what, got)
 	case got >= want:
 		c.Status = Pass
 	default:
 		c.Status = Fail
-		c.Expected, c.Got = fmt.Sprintf("at least %d %s", want, what), fmt.Sprint(got)
+		c.Expected, c.Got = fmt.Sprintf("%d or more", want), fmt.Sprint(got)
 		c.Hint = hint
 	}
 	r.add(c)
