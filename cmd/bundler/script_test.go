@@ -25,6 +25,11 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	// A program built with the race detector waits a second when it ends, and
+	// the manual runs hundreds.
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
+	}
 	testscript.Main(m, map[string]func(){"bundler": main, "create-loop": createLoop})
 }
 
