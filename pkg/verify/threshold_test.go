@@ -54,7 +54,7 @@ func TestLogsAreCountedOnce(t *testing.T) {
 		c.accepted(t)
 		c = sign(t, 1, s.RekorV1, s.RekorV1)
 		c.Require.IntegratedTimes = 2
-		c.rejected(t, verify.CheckIntegrated, "1 logs")
+		c.rejected(t, verify.CheckIntegrated, "logs that promise an integrated time: 1 found")
 	})
 	t.Run("D02-two-logs-one-operator", func(t *testing.T) {
 		c := sign(t, 2, s.RekorV2, second)
