@@ -86,7 +86,8 @@ func (e *Error) Error() string {
 // message signature; for an attestation each of them must be among its
 // subjects. The Report is never nil. The error is nil if and only if the
 // verdict is Pass, an *Error if it is Fail, and anything else (such as an
-// artifact that could not be read) if there is none.
+// artifact that could not be read) if there is none. ErrUndecided is the error
+// of a report that a policy has yet to decide.
 func (v *Verifier) Verify(b *bundle.Bundle, artifacts ...*Artifact) (*Report, error) {
 	r := v.newRun(b, artifacts)
 	r.add(Check{ID: CheckParse, Status: Pass, Required: true, Detail: "bundle of version " + b.Version.String()})
@@ -182,6 +183,10 @@ func (r *run) finish(err error) (*Report, error) {
 	}
 	if !r.rep.conclude(r.leaf != nil) {
 		return r.rep, &Error{Report: r.rep}
+	}
+	if r.v.require.Policy {
+		r.rep.Verdict, r.rep.awaiting = None, true
+		return r.rep, ErrUndecided
 	}
 	return r.rep, nil
 }
