@@ -36,6 +36,11 @@ func TestMain(m *testing.M) {
 //	                        write NAME.pem (and NAME.key): a CA certificate valid from 2026-01-01 until
 //	                        2036-01-01, issued by itself; properties: issuer=NAME, leaf (code
 //	                        signing, no CA), tsa (time stamping, no CA), eku=serverAuth, until=DATE, email=…
+//	mkbundle FILE [PROPERTY…]
+//	                        sign FILE in a sandbox whose keys are always the same, at 2026-01-02T03:04:05Z, and
+//	                        write FILE.sigstore.json (out=…) and root.json; properties: private (the private CA in
+//	                        place of Fulcio), email=, uri=, dns=, ip=, other=, issuer=, subject=CN,O,OU, extN=
+//	                        (of Fulcio's), predicate=TYPE,FILE, key=NAME (in place of a certificate; NAME.pub)
 //	replace FILE OLD NEW    replace the one occurrence of OLD in FILE
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -48,10 +53,11 @@ func TestScript(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"status":  cmdStatus,
-			"mkkey":   cmdMkKey,
-			"mkcert":  cmdMkCert,
-			"replace": cmdReplace,
+			"status":   cmdStatus,
+			"mkkey":    cmdMkKey,
+			"mkcert":   cmdMkCert,
+			"replace":  cmdReplace,
+			"mkbundle": cmdMkBundle,
 		},
 	})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -14,7 +15,7 @@ import (
 
 // verifyFlags are the flags of bundler verify as given.
 type verifyFlags struct {
-	bundle   string
+	bundles  []string
 	manifest string
 	trust    string
 	root     string
@@ -28,6 +29,8 @@ type verifyFlags struct {
 	details  string
 	identity identityFlags
 	any      bool
+	policy   policyFlags
+	inputs   bool // print what policies see
 
 	predicateType    string
 	crls, ekus       []string
@@ -48,7 +51,8 @@ An ARTIFACT is a file, a directory, or a digest such as sha256:9f86d0…; a
 digest needs --bundle. Without --bundle, each file's bundle is found beside it,
 as ARTIFACT.sigstore.json or ARTIFACT.sigstore; of a directory every file must
 have one, except the bundles. With --bundle, all artifacts must be what that one
-bundle is about. A bundle file that ends in .jsonl holds a bundle a line, and
+bundle is about; it may be repeated, for several signers' bundles of the same
+artifacts. A bundle file that ends in .jsonl holds a bundle a line, and
 every one of them must verify; with --predicate-type, every one of that type,
 and there must be one.
 
@@ -56,8 +60,15 @@ and there must be one.
 {"artifact": "app.tar", "bundle": "app.att.json"}; the bundle may be left out.
 
 Who may have signed must be said: by --key, by --certificate-identity with
---certificate-oidc-issuer (or --certificate-subject, for a CA of your own), or
-in an options file. Patterns match the whole name.
+--certificate-oidc-issuer (or --certificate-subject, for a CA of your own), in
+an options file, or by a policy. Patterns match the whole name.
+
+--policy FILE or DIRECTORY has the last word: rules in Rego that weigh what was
+proved, and can only turn a yes into a no. Every policy given must accept. One
+whose package is bundler.set judges all bundles of the same artifacts together,
+such as two of three signers. A policy that does not load or evaluate is no
+verdict. --print-policy-input shows what policies see; bundler policy helps to
+write them.
 
 What the bundle must prove is, unless said otherwise, a log entry, a signed
 certificate timestamp and a time of signing. --require auto asks for exactly
@@ -86,7 +97,7 @@ Trust from a file needs no network, and none is used.
 func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&f.bundle, "bundle", "", "the bundle `file`; - reads it from standard input")
+	fs.StringArrayVar(&f.bundles, "bundle", nil, "the bundle `file`; - reads it from standard input; may be repeated")
 	fs.StringVar(&f.manifest, "manifest", "", "a `file` that lists artifacts and bundles, a JSON object a line")
 	fs.StringVar(&f.trust, "trust-config", "", "the trust config `file`: a trusted root, a client trust config or a keyring; or a directory with one such *.json and CRLs as *.crl")
 	fs.StringVar(&f.root, "trusted-root", "", "the same as --trust-config")
@@ -107,6 +118,8 @@ func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.ekus, "certificate-eku", nil, "extended key usage `OID` that a certificate must have instead of code signing; may be repeated")
 	fs.StringArrayVar(&f.crls, "crl", nil, "certificate revocation list `file`, PEM or DER; may be repeated; then all certificates must be covered")
 	fs.BoolVar(&f.ecdsaSHA256, "accept-ecdsa-sha256", false, "accept P-384 and P-521 signatures over SHA-256, as early Sigstore clients made them")
+	f.policy.register(fs)
+	fs.BoolVar(&f.inputs, "print-policy-input", false, "print what policies see of the bundle (JSON) in place of the result")
 	fs.BoolVar(&f.any, "insecure-any-identity", false, "accept any signer that the trust config vouches for")
 	fs.BoolVar(&f.offline, "offline", false, "never use the network (trust from a file never does)")
 	outputFlag(cmd, &f.output)
@@ -122,7 +135,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 	out := cmd.OutOrStdout()
 	render := &textRenderer{out: out, stderr: cmd.ErrOrStderr(), marks: marksFor(out)}
 	each := render.result
-	if f.output == "json" {
+	if f.output == "json" || f.inputs {
 		each = func(result) {}
 	}
 	results, err := f.verify(cmd, args, each)
@@ -130,6 +143,8 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 	case err != nil && f.output == "json":
 		renderNoVerdictJSON(out, err)
 	case err != nil:
+	case f.inputs:
+		err = renderInputs(out, cmd.ErrOrStderr(), results)
 	case f.output == "json":
 		err = renderResultsJSON(out, results)
 	default:
@@ -160,18 +175,43 @@ func (f *verifyFlags) verify(cmd *cobra.Command, args []string, each func(result
 	if err != nil {
 		return nil, explainConfig(err)
 	}
+	judges, err := f.policy.load()
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := f.jobs(cmd.InOrStdin(), args)
 	if err != nil {
 		return nil, err
 	}
+	return f.work(cmd.Context(), verifier, judges, jobs, each)
+}
+
+// work verifies and judges. Where a policy judges sets there is no result to
+// show before all are there.
+func (f *verifyFlags) work(ctx context.Context, verifier *verify.Verifier, judges *judges, jobs []*job, each func(result)) ([]result, error) {
 	var results []result
-	for some := range runJobs(cmd.Context(), jobs, func(j *job) []result { return j.run(cmd.Context(), verifier, f.predicateType) }) {
+	run := func(j *job) []result {
+		some := j.run(ctx, verifier, f.predicateType)
+		for i := range some {
+			judges.judge(ctx, &some[i], f.inputs)
+		}
+		return some
+	}
+	for some := range runJobs(ctx, jobs, run) {
 		for _, r := range some {
-			each(r)
+			if len(judges.sets) == 0 {
+				each(r)
+			}
 			results = append(results, r)
 		}
 	}
-	if cmd.Context().Err() != nil {
+	if len(judges.sets) > 0 && ctx.Err() == nil {
+		judges.judgeSets(ctx, results)
+		for _, r := range results {
+			each(r)
+		}
+	}
+	if ctx.Err() != nil {
 		return nil, noVerdictf("interrupted")
 	}
 	return results, nil
