@@ -1,10 +1,13 @@
 package main
 
 import (
+	"crypto/sha256"
 	"crypto/x509/pkix"
 	"encoding/asn1"
+	"encoding/json/jsontext"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -109,4 +112,34 @@ func some(value string) []string {
 		return nil
 	}
 	return []string{value}
+}
+
+// cmdMkKeys writes FILE from a format and the fingerprints of public keys.
+func cmdMkKeys(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: mkkeys FILE FORMAT KEY…")
+	}
+	var sums []any
+	for _, name := range args[2:] {
+		block, _ := pem.Decode([]byte(ts.ReadFile(name)))
+		if block == nil {
+			ts.Fatalf("%s is not PEM", name)
+		}
+		sums = append(sums, fmt.Sprintf("%x", sha256.Sum256(block.Bytes)))
+	}
+	writeScriptFile(ts, args[0], []byte(fmt.Sprintf(args[1], sums...)))
+}
+
+// cmdJoin writes FILE with each of the other files as a line.
+func cmdJoin(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: join FILE PART…")
+	}
+	var lines strings.Builder
+	for _, name := range args[1:] {
+		value := jsontext.Value(ts.ReadFile(name))
+		ts.Check(value.Compact())
+		lines.WriteString(string(value) + "\n")
+	}
+	writeScriptFile(ts, args[0], []byte(lines.String()))
 }

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bundler-sign/bundler/policies"
 )
 
 func TestMain(m *testing.M) {
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs the manual: every testdata/script/*.txtar in a directory of
-// its own. Beyond testscript's own commands there are
+// its own, which has the shipped policies in policies/. Beyond testscript's own commands there are
 //
 //	status N PROGRAM ARGS…  run it, and expect exit status N; stdout and stderr match as after exec
 //	mkkey NAME [TYPE]       write NAME.key and NAME.pub, a new key: p256 (default), p384, ed25519, rsa
@@ -41,6 +43,9 @@ func TestMain(m *testing.M) {
 //	                        write FILE.sigstore.json (out=…) and root.json; properties: private (the private CA in
 //	                        place of Fulcio), email=, uri=, dns=, ip=, other=, issuer=, subject=CN,O,OU, extN=
 //	                        (of Fulcio's), predicate=TYPE,FILE, key=NAME (in place of a certificate; NAME.pub)
+//	mkkeys FILE FORMAT KEY…
+//	                        write FILE: FORMAT, with the fingerprint of each public key in place of a %s
+//	join FILE PART…         write FILE: each JSON text on a line
 //	replace FILE OLD NEW    replace the one occurrence of OLD in FILE
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -50,7 +55,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
-			return nil
+			return os.CopyFS(filepath.Join(env.WorkDir, "policies"), policies.FS)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":   cmdStatus,
@@ -58,6 +63,8 @@ func TestScript(t *testing.T) {
 			"mkcert":   cmdMkCert,
 			"replace":  cmdReplace,
 			"mkbundle": cmdMkBundle,
+			"mkkeys":   cmdMkKeys,
+			"join":     cmdJoin,
 		},
 	})
 }
