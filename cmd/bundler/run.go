@@ -137,6 +137,7 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 		newAssembleCommand(),
 		newInspectCommand(),
 		newVerifyCommand(),
+		newPolicyCommand(),
 		newTrustCommand(),
 		newVersionCommand(),
 	)

@@ -49,8 +49,13 @@ func TestMain(m *testing.M) {
 //	replace FILE OLD NEW    replace the one occurrence of OLD in FILE
 func TestScript(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	params := scriptParams()
+	params.Dir = "testdata/script"
+	testscript.Run(t, params)
+}
+
+func scriptParams() testscript.Params {
+	return testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
@@ -66,7 +71,7 @@ func TestScript(t *testing.T) {
 			"mkkeys":   cmdMkKeys,
 			"join":     cmdJoin,
 		},
-	})
+	}
 }
 
 func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {

@@ -3,6 +3,7 @@ package policy
 import (
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 )
@@ -34,8 +35,21 @@ const testBuiltins = `print internal.print trace internal.test_case`
 // features of the language, pinned as the functions are.
 var features = []string{ast.FeatureRegoV1, ast.FeatureKeywordsInRefs, ast.FeatureTemplateStrings}
 
-// capabilities returns what policies, or the tests of policies, may use.
+// capabilities returns what policies, or the tests of policies, may use. It is
+// shared: nobody changes it.
 func capabilities(tests bool) *ast.Capabilities {
+	if tests {
+		return testCapabilities()
+	}
+	return policyCapabilities()
+}
+
+var (
+	policyCapabilities = sync.OnceValue(func() *ast.Capabilities { return newCapabilities(false) })
+	testCapabilities   = sync.OnceValue(func() *ast.Capabilities { return newCapabilities(true) })
+)
+
+func newCapabilities(tests bool) *ast.Capabilities {
 	names := strings.Fields(builtins)
 	if tests {
 		names = append(names, strings.Fields(testBuiltins)...)

@@ -59,7 +59,7 @@ func (p *Policy) EvalSet(ctx context.Context, bundles []*Input, params map[strin
 
 func (p *Policy) broken(err error) error { return &BrokenError{Policy: p.source.Name, Err: err} }
 
-func (p *Policy) eval(ctx context.Context, in reflect.Value) (verdict *Verdict, err error) {
+func (p *Policy) eval(ctx context.Context, in reflect.Value, more ...rego.EvalOption) (verdict *Verdict, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			verdict, err = nil, p.broken(fmt.Errorf("the evaluator failed: %v", r))
@@ -71,7 +71,7 @@ func (p *Policy) eval(ctx context.Context, in reflect.Value) (verdict *Verdict, 
 	}
 	bounded, stop := p.limits.watch(ctx)
 	defer stop()
-	results, err := p.query.Eval(bounded, rego.EvalParsedInput(input))
+	results, err := p.query.Eval(bounded, append(more, rego.EvalParsedInput(input))...)
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
@@ -24,12 +23,12 @@ type TestReport struct {
 
 // A TestResult is that of one test.
 type TestResult struct {
-	Name     string        `json:"name"` // package and rule
-	At       string        `json:"at"`   // file:line
-	Passed   bool          `json:"passed"`
-	Reason   string        `json:"reason"` // why not
-	Output   string        `json:"output"` // what it printed
-	Duration time.Duration `json:"duration,format:nano"`
+	Name    string  `json:"name"` // package and rule
+	At      string  `json:"at"`   // file:line
+	Passed  bool    `json:"passed"`
+	Reason  string  `json:"reason"` // why not
+	Output  string  `json:"output"` // what it printed
+	Seconds float64 `json:"seconds"`
 
 	file string
 	row  int
@@ -110,7 +109,7 @@ func runTests(ctx context.Context, all, measured map[string]*ast.Module) (*TestR
 func newTestResult(r *tester.Result) TestResult {
 	out := TestResult{
 		Name: strings.TrimPrefix(r.Package, "data.") + "." + r.Name, At: at(r.Location), Passed: r.Pass(),
-		Output: string(r.Output), Duration: r.Duration, file: r.Location.File, row: r.Location.Row,
+		Output: string(r.Output), Seconds: r.Duration.Seconds(), file: r.Location.File, row: r.Location.Row,
 	}
 	switch {
 	case r.Error != nil:
@@ -136,7 +135,9 @@ func (r *TestReport) cover(c cover.Report, measured map[string]*ast.Module) {
 		covered += file.CoveredLines
 		all += file.CoveredLines + file.NotCoveredLines
 		for _, rng := range file.NotCovered {
-			r.Uncovered = append(r.Uncovered, fmt.Sprintf("%s:%d", name, rng.Start.Row))
+			if line := fmt.Sprintf("%s:%d", name, rng.Start.Row); !slices.Contains(r.Uncovered, line) {
+				r.Uncovered = append(r.Uncovered, line)
+			}
 		}
 	}
 	if all > 0 {

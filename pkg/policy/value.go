@@ -48,13 +48,14 @@ var (
 )
 
 func sliceValue(v reflect.Value) (ast.Value, error) {
-	terms := make([]*ast.Term, v.Len())
+	terms, backing := make([]*ast.Term, v.Len()), make([]ast.Term, v.Len())
 	for i := range terms {
 		elem, err := toValue(v.Index(i))
 		if err != nil {
 			return nil, err
 		}
-		terms[i] = &ast.Term{Value: elem}
+		backing[i].Value = elem
+		terms[i] = &backing[i]
 	}
 	return ast.NewArray(terms...), nil
 }
@@ -77,13 +78,14 @@ func mapValue(v reflect.Value) (ast.Value, error) {
 
 func structValue(v reflect.Value) (ast.Value, error) {
 	keys := keysOf(v.Type())
-	pairs := make([][2]*ast.Term, len(keys))
+	pairs, backing := make([][2]*ast.Term, len(keys)), make([]ast.Term, len(keys))
 	for i, key := range keys {
 		elem, err := toValue(v.Field(i))
 		if err != nil {
 			return nil, err
 		}
-		pairs[i] = [2]*ast.Term{key, {Value: elem}}
+		backing[i].Value = elem
+		pairs[i] = [2]*ast.Term{key, &backing[i]}
 	}
 	return ast.NewObject(pairs...), nil
 }
