@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 //	mkkeys FILE FORMAT KEY…
 //	                        write FILE: FORMAT, with the fingerprint of each public key in place of a %s
 //	join FILE PART…         write FILE: each JSON text on a line
+//	strict FORMAT FILE      hold FILE to its format: junit, sarif, vsa
 //	replace FILE OLD NEW    replace the one occurrence of OLD in FILE
 func TestScript(t *testing.T) {
 	t.Parallel()
@@ -70,6 +71,7 @@ func scriptParams() testscript.Params {
 			"mkbundle": cmdMkBundle,
 			"mkkeys":   cmdMkKeys,
 			"join":     cmdJoin,
+			"strict":   cmdStrict,
 		},
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -122,31 +123,45 @@ func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs.BoolVar(&f.inputs, "print-policy-input", false, "print what policies see of the bundle (JSON) in place of the result")
 	fs.BoolVar(&f.any, "insecure-any-identity", false, "accept any signer that the trust config vouches for")
 	fs.BoolVar(&f.offline, "offline", false, "never use the network (trust from a file never does)")
-	outputFlag(cmd, &f.output)
+	fs.StringVarP(&f.output, "output", "o", "text", "output `format`: text, json; for CI junit, sarif, markdown; vsa for a Verification Summary Attestation to sign")
 	f.clock.register(cmd)
 }
 
-// run verifies and renders. With -o json there is one document on standard
-// output whatever happens.
+// renderNone renders that there is no verdict on anything. Then there is nothing
+// to attest.
+func renderNone(out io.Writer, output string, err error) {
+	switch output {
+	case "json":
+		renderNoVerdictJSON(out, err)
+	case "vsa":
+	default:
+		// What goes wrong here is told by err, which the caller returns.
+		_ = verifyOutputs[output](out, []result{{name: "bundler verify", err: err}})
+	}
+}
+
+// run verifies and renders. Formats but text and vsa give one document on
+// standard output whatever happens.
 func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
-	if err := checkTextOrJSON(f.output); err != nil {
-		return err
+	renderAll := verifyOutputs[f.output]
+	if renderAll == nil && f.output != "text" {
+		return usagef("-o %q: expected text, json, junit, sarif, markdown or vsa", f.output)
 	}
 	out := cmd.OutOrStdout()
 	render := &textRenderer{out: out, stderr: cmd.ErrOrStderr(), marks: marksFor(out)}
 	each := render.result
-	if f.output == "json" || f.inputs {
+	if renderAll != nil || f.inputs {
 		each = func(result) {}
 	}
 	results, err := f.verify(cmd, args, each)
 	switch {
-	case err != nil && f.output == "json":
-		renderNoVerdictJSON(out, err)
+	case err != nil && renderAll != nil:
+		renderNone(out, f.output, err)
 	case err != nil:
 	case f.inputs:
 		err = renderInputs(out, cmd.ErrOrStderr(), results)
-	case f.output == "json":
-		err = renderResultsJSON(out, results)
+	case renderAll != nil:
+		err = renderAll(out, results)
 	default:
 		render.end(results)
 	}
