@@ -21,6 +21,10 @@ func BenchmarkCold(b *testing.B) {
 	build(b, dir, "bundler", ".")
 	build(b, dir, "sigstorego", "./testdata/sigstorego")
 	writeColdCase(b, dir)
+	fulcioIdentity, err := filepath.Abs("../../policies/fulcio-identity")
+	if err != nil {
+		b.Fatal(err)
+	}
 	binary, err := os.Stat(filepath.Join(dir, "bundler"))
 	if err != nil {
 		b.Fatal(err)
@@ -29,6 +33,10 @@ func BenchmarkCold(b *testing.B) {
 		benchProcess(b, dir, "./bundler", "verify", "--trusted-root", "root.json", "--now", "2026-01-02T03:04:05Z",
 			"--certificate-identity", sandbox.DefaultIdentity, "--certificate-oidc-issuer", sandbox.DefaultIssuer, "hello")
 		b.ReportMetric(float64(binary.Size())/1e6, "MB-binary")
+	})
+	b.Run("policy/impl=bundler", func(b *testing.B) {
+		benchProcess(b, dir, "./bundler", "verify", "--trusted-root", "root.json", "--now", "2026-01-02T03:04:05Z", "--policy", fulcioIdentity,
+			"--policy-param", "identity="+sandbox.DefaultIdentity, "--policy-param", "issuer="+sandbox.DefaultIssuer, "hello")
 	})
 	b.Run("impl=sigstore-go", func(b *testing.B) {
 		benchProcess(b, dir, "./sigstorego", "root.json", "hello.sigstore.json", "hello", sandbox.DefaultIdentity, sandbox.DefaultIssuer)

@@ -13,7 +13,7 @@ import (
 // Exit statuses, the same for every command and output format.
 const (
 	exitYes       = 0 // the answer is yes, or the work is done
-	exitNo        = 1 // a check failed
+	exitNo        = 1 // a check failed, or a policy did not accept
 	exitUsage     = 2 // wrong usage or configuration
 	exitNoVerdict = 3 // it could not be told: unreadable input, unavailable trust, a bug
 )
@@ -21,7 +21,7 @@ const (
 const exitHelp = `
 Exit status:
   0  yes: verified, or done
-  1  no: a check failed
+  1  no: a check failed, or a policy did not accept
   2  wrong usage or configuration
   3  no verdict: input or trust could not be read, or bundler itself failed`
 
@@ -170,6 +170,7 @@ bring their own trust: a company CA, a private Sigstore, an HSM, a gate in CI.
 		newInspectCommand(),
 		newVerifyCommand(),
 		newKeyCommand(),
+		newPolicyCommand(),
 		newTrustCommand(),
 		newSandboxCommand(),
 		newVersionCommand(),

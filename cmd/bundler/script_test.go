@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/bundler-sign/bundler/policies"
 )
 
 func TestMain(m *testing.M) {
@@ -36,7 +38,7 @@ func TestMain(m *testing.M) {
 var update = flag.Bool("update", false, "write what the scripts' cmp commands find into the scripts")
 
 // TestScript runs the manual: every testdata/script/*.txtar in a directory of
-// its own. Beyond testscript's own commands there are
+// its own, which has the shipped policies in policies/. Beyond testscript's own commands there are
 //
 //	status N PROGRAM ARGS…  run it, and expect exit status N; stdout and stderr match as after exec
 //	mkkey NAME [TYPE]       write NAME.key and NAME.pub, a new key: p256 (default), p384, ed25519, rsa
@@ -44,6 +46,15 @@ var update = flag.Bool("update", false, "write what the scripts' cmp commands fi
 //	                        write NAME.pem (and NAME.key): a CA certificate valid from 2026-01-01 until
 //	                        2036-01-01, issued by itself; properties: issuer=NAME, leaf (code
 //	                        signing, no CA), tsa (time stamping, no CA), eku=serverAuth, until=DATE, email=…
+//	mkbundle FILE [PROPERTY…]
+//	                        sign FILE in a sandbox whose keys are always the same, at 2026-01-02T03:04:05Z, and
+//	                        write FILE.sigstore.json (out=…) and root.json; properties: private (the private CA in
+//	                        place of Fulcio), email=, uri=, dns=, ip=, other=, issuer=, subject=CN,O,OU, extN=
+//	                        (of Fulcio's), predicate=TYPE,FILE, key=NAME (in place of a certificate; NAME.pub)
+//	mkkeys FILE FORMAT KEY…
+//	                        write FILE: FORMAT, with the fingerprint of each public key in place of a %s
+//	join FILE PART…         write FILE: each JSON text on a line
+//	strict FORMAT FILE      hold FILE to its format: junit, sarif, vsa
 //	replace FILE OLD NEW    replace the one occurrence of OLD in FILE
 //	verify N ARGS…          run bundler verify a minute after the sandbox signed, and expect exit status N
 //	sandbox                 write trust configs, artifacts and bundles: see cmdSandbox
@@ -52,14 +63,19 @@ var update = flag.Bool("update", false, "write what the scripts' cmp commands fi
 //	onejson FILE            check that standard output is one JSON document, and write it to FILE
 func TestScript(t *testing.T) {
 	t.Parallel()
-	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+	params := scriptParams()
+	params.Dir = "testdata/script"
+	testscript.Run(t, params)
+}
+
+func scriptParams() testscript.Params {
+	return testscript.Params{
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("NO_COLOR", "1")
-			return nil
+			return os.CopyFS(filepath.Join(env.WorkDir, "policies"), policies.FS)
 		},
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"status":  cmdStatus,
@@ -72,8 +88,12 @@ func TestScript(t *testing.T) {
 
 			"serve":     cmdServe,
 			"misbehave": cmdMisbehave,
+			"mkbundle":  cmdMkBundle,
+			"mkkeys":    cmdMkKeys,
+			"join":      cmdJoin,
+			"strict":    cmdStrict,
 		},
-	})
+	}
 }
 
 func cmdStatus(ts *testscript.TestScript, neg bool, args []string) {

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,7 +16,7 @@ import (
 
 // verifyFlags are the flags of bundler verify as given.
 type verifyFlags struct {
-	bundle   string
+	bundles  []string
 	manifest string
 	trust    string
 	root     string
@@ -28,6 +30,8 @@ type verifyFlags struct {
 	details  string
 	identity identityFlags
 	any      bool
+	policy   policyFlags
+	inputs   bool // print what policies see
 
 	predicateType    string
 	crls, ekus       []string
@@ -48,7 +52,8 @@ An ARTIFACT is a file, a directory, or a digest such as sha256:9f86d0…; a
 digest needs --bundle. Without --bundle, each file's bundle is found beside it,
 as ARTIFACT.sigstore.json or ARTIFACT.sigstore; of a directory every file must
 have one, except the bundles. With --bundle, all artifacts must be what that one
-bundle is about. A bundle file that ends in .jsonl holds a bundle a line, and
+bundle is about; it may be repeated, for several signers' bundles of the same
+artifacts. A bundle file that ends in .jsonl holds a bundle a line, and
 every one of them must verify; with --predicate-type, every one of that type,
 and there must be one.
 
@@ -56,8 +61,15 @@ and there must be one.
 {"artifact": "app.tar", "bundle": "app.att.json"}; the bundle may be left out.
 
 Who may have signed must be said: by --key, by --certificate-identity with
---certificate-oidc-issuer (or --certificate-subject, for a CA of your own), or
-in an options file. Patterns match the whole name.
+--certificate-oidc-issuer (or --certificate-subject, for a CA of your own), in
+an options file, or by a policy. Patterns match the whole name.
+
+--policy FILE or DIRECTORY has the last word: rules in Rego that weigh what was
+proved, and can only turn a yes into a no. Every policy given must accept. One
+whose package is bundler.set judges all bundles of the same artifacts together,
+such as two of three signers. A policy that does not load or evaluate is no
+verdict. --print-policy-input shows what policies see; bundler policy helps to
+write them.
 
 What the bundle must prove is, unless said otherwise, a log entry, a signed
 certificate timestamp and a time of signing. --require auto asks for exactly
@@ -87,7 +99,7 @@ Trust from a file needs no network, and none is used.
 func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.SortFlags = false
-	fs.StringVar(&f.bundle, "bundle", "", "the bundle `file`; - reads it from standard input")
+	fs.StringArrayVar(&f.bundles, "bundle", nil, "the bundle `file`; - reads it from standard input; may be repeated")
 	fs.StringVar(&f.manifest, "manifest", "", "a `file` that lists artifacts and bundles, a JSON object a line")
 	fs.StringVar(&f.trust, "trust-config", "", "the trust config `file`: a trusted root, a client trust config or a keyring; or a directory with one such *.json and CRLs as *.crl")
 	fs.StringVar(&f.root, "trusted-root", "", "the same as --trust-config")
@@ -108,31 +120,49 @@ func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.ekus, "certificate-eku", nil, "extended key usage `OID` that a certificate must have instead of code signing; may be repeated")
 	fs.StringArrayVar(&f.crls, "crl", nil, "certificate revocation list `file`, PEM or DER; may be repeated; then all certificates must be covered")
 	fs.BoolVar(&f.ecdsaSHA256, "accept-ecdsa-sha256", false, "accept P-384 and P-521 signatures over SHA-256, as early Sigstore clients made them")
+	f.policy.register(fs)
+	fs.BoolVar(&f.inputs, "print-policy-input", false, "print what policies see of the bundle (JSON) in place of the result")
 	fs.BoolVar(&f.any, "insecure-any-identity", false, "accept any signer that the trust config vouches for")
 	fs.BoolVar(&f.offline, "offline", false, "never use the network (trust from a file never does)")
-	outputFlag(cmd, &f.output)
+	fs.StringVarP(&f.output, "output", "o", "text", "output `format`: text, json; for CI junit, sarif, markdown; vsa for a Verification Summary Attestation to sign")
 	f.clock.register(cmd)
 }
 
-// run verifies and renders. With -o json there is one document on standard
-// output whatever happens.
+// renderNone renders that there is no verdict on anything. Then there is nothing
+// to attest.
+func renderNone(out io.Writer, output string, err error) {
+	switch output {
+	case "json":
+		renderNoVerdictJSON(out, err)
+	case "vsa":
+	default:
+		// What goes wrong here is told by err, which the caller returns.
+		_ = verifyOutputs[output](out, []result{{name: "bundler verify", err: err}})
+	}
+}
+
+// run verifies and renders. Formats but text and vsa give one document on
+// standard output whatever happens.
 func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
-	if err := checkTextOrJSON(f.output); err != nil {
-		return err
+	renderAll := verifyOutputs[f.output]
+	if renderAll == nil && f.output != "text" {
+		return usagef("-o %q: expected text, json, junit, sarif, markdown or vsa", f.output)
 	}
 	out := cmd.OutOrStdout()
 	render := &textRenderer{out: out, stderr: cmd.ErrOrStderr(), marks: marksFor(out)}
 	each := render.result
-	if f.output == "json" {
+	if renderAll != nil || f.inputs {
 		each = func(result) {}
 	}
 	results, err := f.verify(cmd, args, each)
 	switch {
-	case err != nil && f.output == "json":
-		renderNoVerdictJSON(out, err)
+	case err != nil && renderAll != nil:
+		renderNone(out, f.output, err)
 	case err != nil:
-	case f.output == "json":
-		err = renderResultsJSON(out, results)
+	case f.inputs:
+		err = renderInputs(out, cmd.ErrOrStderr(), results)
+	case renderAll != nil:
+		err = renderAll(out, results)
 	default:
 		render.end(results)
 	}
@@ -161,18 +191,43 @@ func (f *verifyFlags) verify(cmd *cobra.Command, args []string, each func(result
 	if err != nil {
 		return nil, explainConfig(err)
 	}
+	judges, err := f.policy.load()
+	if err != nil {
+		return nil, err
+	}
 	jobs, err := f.jobs(cmd.InOrStdin(), args)
 	if err != nil {
 		return nil, err
 	}
+	return f.work(cmd.Context(), verifier, judges, jobs, each)
+}
+
+// work verifies and judges. Where a policy judges sets there is no result to
+// show before all are there.
+func (f *verifyFlags) work(ctx context.Context, verifier *verify.Verifier, judges *judges, jobs []*job, each func(result)) ([]result, error) {
 	var results []result
-	for some := range runJobs(cmd.Context(), jobs, func(j *job) []result { return j.run(cmd.Context(), verifier, f.predicateType) }) {
+	run := func(j *job) []result {
+		some := j.run(ctx, verifier, f.predicateType)
+		for i := range some {
+			judges.judge(ctx, &some[i], f.inputs)
+		}
+		return some
+	}
+	for some := range runJobs(ctx, jobs, run) {
 		for _, r := range some {
-			each(r)
+			if len(judges.sets) == 0 {
+				each(r)
+			}
 			results = append(results, r)
 		}
 	}
-	if cmd.Context().Err() != nil {
+	if len(judges.sets) > 0 && ctx.Err() == nil {
+		judges.judgeSets(ctx, results)
+		for _, r := range results {
+			each(r)
+		}
+	}
+	if ctx.Err() != nil {
 		return nil, noVerdictf("interrupted")
 	}
 	return results, nil

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/bundler-sign/bundler/pkg/bundle"
+	"github.com/bundler-sign/bundler/pkg/policy"
 	"github.com/bundler-sign/bundler/pkg/verify"
 )
 
@@ -28,19 +29,28 @@ type result struct {
 	name   string // of the artifacts
 	report *verify.Report
 	err    error // why there is no verdict
+
+	input      *policy.Input // what policies see, if there are any
+	judgements []verify.Judgement
 }
 
 // jobs pairs artifacts with bundles. Files are opened and read later, so that
 // one that is missing does not keep the others from being judged.
 func (f *verifyFlags) jobs(stdin io.Reader, args []string) ([]*job, error) {
-	if f.bundle != "" {
+	var jobs []*job
+	if len(f.bundles) > 0 {
 		if f.manifest != "" {
 			return nil, usagef("expected --bundle or --manifest, found both")
 		}
-		j, err := oneBundle(f.bundle, stdin, args)
-		return []*job{j}, err
+		for _, path := range f.bundles {
+			j, err := oneBundle(path, stdin, args)
+			if err != nil {
+				return nil, err
+			}
+			jobs = append(jobs, j)
+		}
+		return jobs, nil
 	}
-	var jobs []*job
 	for _, arg := range args {
 		if isDigest(arg) {
 			return nil, withHint(usagef("%s: a digest has no bundle beside it", arg), "say which with --bundle")
@@ -63,6 +73,9 @@ func (f *verifyFlags) jobs(stdin io.Reader, args []string) ([]*job, error) {
 
 // oneBundle is the job of one bundle that all arguments must be about.
 func oneBundle(path string, stdin io.Reader, args []string) (*job, error) {
+	if path == "" {
+		return nil, usagef("--bundle is empty, expected a file")
+	}
 	j := &job{path: path, stdin: stdin}
 	for _, arg := range args {
 		a, err := artifactOf(arg)
@@ -187,10 +200,15 @@ func claims(b *bundle.Bundle, predicateType string) bool {
 }
 
 func (j *job) result(path string, rep *verify.Report, err error) result {
+	return result{bundle: path, name: j.name(), report: rep, err: notJudged(err)}
+}
+
+// notJudged returns err unless it is a "no", which the report has.
+func notJudged(err error) error {
 	if _, judged := errors.AsType[*verify.Error](err); judged {
-		err = nil
+		return nil
 	}
-	return result{bundle: path, name: j.name(), report: rep, err: err}
+	return err
 }
 
 func (j *job) name() string {

@@ -74,6 +74,9 @@ func renderReport(out io.Writer, m marks, r result) {
 	}
 	fmt.Fprintf(out, "  bundle   %s\n", clean(r.bundle))
 	fmt.Fprintf(out, "  trust    %s\n", clean(rep.Trust.Source))
+	for i := range rep.Policies {
+		renderJudgement(out, &rep.Policies[i])
+	}
 	for _, name := range rep.Insecure {
 		fmt.Fprintf(out, "  INSECURE %s, as asked for\n", name)
 	}
@@ -104,6 +107,21 @@ func renderProved(out io.Writer, rep *verify.Report) {
 	}
 	if len(rep.Times) == 0 {
 		fmt.Fprintf(out, "  signed   at a time without a witness; judged as of %s\n", rep.Evaluated.UTC().Format(time.RFC3339))
+	}
+}
+
+// renderJudgement shows every reason of a policy: the check has but the first.
+func renderJudgement(out io.Writer, j *verify.Judgement) {
+	verb := "accepts"
+	if !j.Accepted {
+		verb = "rejects"
+	}
+	fmt.Fprintf(out, "  policy   %s %s\n", clean(j.Policy), verb)
+	for _, f := range j.Deny {
+		fmt.Fprintf(out, "           deny %s\n", clean(f.String()))
+	}
+	for _, f := range j.Warn {
+		fmt.Fprintf(out, "           warn %s\n", clean(f.String()))
 	}
 }
 

@@ -77,6 +77,7 @@ func (f *verifyFlags) requirements(cmd *cobra.Command, trust *trustroot.Config) 
 	if err := f.certificates(&q); err != nil {
 		return q, nil, err
 	}
+	q.Policy = len(f.policy.policies) > 0
 	q.PredicateType, q.ECDSAWithSHA256 = f.predicateType, f.ecdsaSHA256
 	if f.details != "" {
 		d, ok := trustroot.ParseKeyDetails(f.details)
@@ -130,11 +131,13 @@ func (f *verifyFlags) signer(fs *pflag.FlagSet, q *verify.Requirements, trust *t
 	case f.any:
 		q.AnyIdentity = true
 		return trust, nil
+	case len(f.policy.policies) > 0 && trust.Root != nil:
+		return trust, nil // the policy says who
 	case trust.Keyring != nil:
 		q.AnyKey, q.SCTs = true, 0 // the keyring says who
 		return trust, nil
 	}
-	return nil, withHint(usagef("who may have signed? expected --certificate-identity, --certificate-subject, --key or --options"),
+	return nil, withHint(usagef("who may have signed? expected --certificate-identity, --certificate-subject, --key, --options or --policy"),
 		"a signature by just anybody proves nothing; bundler inspect shows whom a bundle claims as signer")
 }
 

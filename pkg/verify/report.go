@@ -80,6 +80,7 @@ const (
 	CheckSignature     CheckID = "signature"              // the key signed the content
 	CheckArtifact      CheckID = "artifact"               // the content names the artifact
 	CheckIdentity      CheckID = "identity"               // the signer is one the caller named
+	CheckPolicy        CheckID = "policy"                 // a policy accepts what was proved
 )
 
 // A Check is one record of the report.
@@ -124,6 +125,10 @@ type Report struct {
 	Trust     *trustroot.Config
 	Evaluated time.Time // the time of evaluation
 	Insecure  []string  // protections that the caller gave up
+
+	// Policies are the judgements that Decide recorded.
+	Policies []Judgement
+	awaiting bool // all checks passed, and a policy has yet to decide
 
 	// What was proved; to be believed only if Verdict is Passed.
 	Signer     Signer

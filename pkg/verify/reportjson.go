@@ -28,7 +28,7 @@ type (
 		Times         []timeDoc     `json:"times"`
 		Evidence      *evidenceDoc  `json:"evidence"`
 		Statement     *statementDoc `json:"statement"`
-		Policy        *struct{}     `json:"policy"`
+		Policy        *policyDoc    `json:"policy"`
 		Insecure      []string      `json:"insecure"`
 		Trust         trustDoc      `json:"trust"`
 		Evaluated     time.Time     `json:"evaluated"`
@@ -137,6 +137,10 @@ type (
 		Name   string            `json:"name"`
 		Digest map[string]string `json:"digest"`
 	}
+	policyDoc struct {
+		Accepted bool        `json:"accepted"`
+		Policies []Judgement `json:"policies"`
+	}
 	trustDoc struct {
 		Source string `json:"source"`
 		SHA256 string `json:"sha256"`
@@ -173,6 +177,9 @@ func (r *Report) doc() *reportDoc {
 	}
 	if r.Bundle != nil {
 		d.Bundle = describeBundle(r.Bundle)
+	}
+	if len(r.Policies) > 0 {
+		d.Policy = &policyDoc{Accepted: r.Verdict == Passed, Policies: r.Policies}
 	}
 	if r.Verdict == Passed {
 		r.proved(d)

@@ -29,10 +29,16 @@ type Requirements struct {
 	// valid if no time of signing is proved.
 	Now time.Time
 
-	// Who may have signed: exactly one of the three.
+	// Who may have signed: exactly one of the three, or none of them with
+	// Policy.
 	Identities  []Identity // a certificate that one of these describes
 	AnyKey      bool       // any key of the trust's keyring
 	AnyIdentity bool       // anybody the trust vouches for; reported as insecure
+
+	// Policy says that a policy decides, after the checks and beside any of
+	// the three above: no report passes until Report.Decide has recorded that
+	// one accepts. Alone it lets the policy decide who may have signed, too.
+	Policy bool
 
 	// What must have been signed.
 	PredicateType string // of the statement; "" for any
@@ -124,7 +130,7 @@ func (q *Requirements) checkSigner(root *trustroot.Root, keys *trustroot.Keyring
 			ways++
 		}
 	}
-	if ways != 1 {
+	if ways != 1 && !(ways == 0 && q.Policy) {
 		return fmt.Errorf("expected exactly one of identities, a key and any identity, found %d", ways)
 	}
 	hasKeys, hasCAs := keys != nil && len(keys.Keys) > 0, len(root.CAs) > 0

@@ -90,7 +90,8 @@ func (e *Error) Error() string {
 // message signature; for an attestation each of them must be among its
 // subjects. The Report is never nil. The error is nil if and only if the
 // verdict is Pass, an *Error if it is Fail, and anything else (such as an
-// artifact that could not be read) if there is none.
+// artifact that could not be read) if there is none. ErrUndecided is the error
+// of a report that a policy has yet to decide.
 //
 // A bundle comes from package bundle's parser; one made by hand that the parser
 // would never return, such as one with two contents or none, fails.
@@ -214,6 +215,10 @@ func (r *run) finish(err error) (*Report, error) {
 	}
 	if !r.rep.conclude(r.leaf != nil) {
 		return r.rep, &Error{Report: r.rep}
+	}
+	if r.v.require.Policy {
+		r.rep.Verdict, r.rep.awaiting = None, true
+		return r.rep, ErrUndecided
 	}
 	return r.rep, nil
 }
