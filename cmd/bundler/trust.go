@@ -12,17 +12,19 @@ import (
 func newTrustCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust",
-		Short: "Show, check, compare and create trust configs",
-		Long: `Show, check, compare and create trust configs.
+		Short: "Show, check, compare, create and fetch trust configs",
+		Long: `Show, check, compare, create and fetch trust configs.
 
 A trust config is one JSON file that says whom a verifier believes, and when:
 a trusted root, a client trust config (trusted root and signing config), a
-signing config, or bundler's own keyring of bare public keys.
+signing config, or bundler's own keyring of bare public keys. A trust profile
+names a TUF repository that publishes one, and keeps it up to date.
 ` + exitHelp,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTrustShowCommand(), newTrustCheckCommand(), newTrustDiffCommand(), newTrustCreateCommand())
+	cmd.AddCommand(newTrustInitCommand(), newTrustUpdateCommand(), newTrustListCommand(), newTrustForgetCommand(), newTrustExportCommand(),
+		newTrustShowCommand(), newTrustCheckCommand(), newTrustDiffCommand(), newTrustCreateCommand())
 	return cmd
 }
 
