@@ -56,6 +56,18 @@ func (c *cache) dir(create bool) (*os.Root, error) {
 	return base.OpenRoot(c.key)
 }
 
+// check reports whether the cache can be read, or is not there yet.
+func (c *cache) check() error {
+	dir, err := c.dir(false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return dir.Close()
+}
+
 func kindOf(mode fs.FileMode) string {
 	switch {
 	case mode&fs.ModeSymlink != 0:

@@ -68,7 +68,7 @@ func (f *httpFetcher) checkRedirect(req *http.Request, via []*http.Request) erro
 	case to.User != nil:
 		return &redirectError{errors.New("redirect to a URL with credentials")}
 	case to.Scheme != "https" && to.Scheme != from.Scheme:
-		return &redirectError{fmt.Errorf("redirect from %s: to %s:", from.Scheme, to.Scheme)}
+		return &redirectError{fmt.Errorf("redirect from %s to %s", from.Scheme, to.Scheme)}
 	case to.Scheme == from.Scheme && !strings.EqualFold(to.Host, from.Host) || !strings.EqualFold(to.Hostname(), from.Hostname()):
 		return &redirectError{fmt.Errorf("redirect to another host, %q: if it is the repository's, name it as the URL", to.Host)}
 	}

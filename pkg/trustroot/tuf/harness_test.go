@@ -2,7 +2,6 @@ package tuf_test
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"os"
 	"path/filepath"
@@ -106,33 +105,6 @@ func (tr *trial) accepted() *tuf.Snapshot {
 		tr.t.Fatalf("got %v, want the update to be accepted", err)
 	}
 	return s
-}
-
-// refused updates and expects it to be refused, for a reason that mentions want,
-// with the last state byte-equal and still in use.
-func (tr *trial) refused(want string) {
-	tr.t.Helper()
-	err := tr.failed()
-	if _, ok := errors.AsType[*tuf.RefusedError](err); !ok || !strings.Contains(err.Error(), want) {
-		tr.t.Errorf("got %v, want a refusal that mentions %q", err, want)
-	}
-}
-
-// failed updates, expects that not to work, and returns why.
-func (tr *trial) failed() error {
-	tr.t.Helper()
-	before := tr.state()
-	_, err := tr.source().Update(context.Background())
-	if err == nil {
-		tr.t.Fatal("got an update, want it refused")
-	}
-	if after := tr.state(); after != before {
-		tr.t.Error("the last good state has changed")
-	}
-	if strings.Contains(err.Error(), "TUF library failed") {
-		tr.t.Errorf("a panic had to be contained: %v", err)
-	}
-	return err
 }
 
 // state is the last good state's file, "" if there is none.

@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -39,12 +38,11 @@ const (
 	maxProfiles = 1000
 )
 
-var profileName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
-
 // CheckProfileName accepts names that are file names everywhere and paths
 // nowhere.
 func CheckProfileName(name string) error {
-	if !profileName.MatchString(name) {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+	if name == "" || len(name) > 64 || strings.ContainsFunc(name, func(r rune) bool { return !strings.ContainsRune(letters+"._-", r) }) || strings.ContainsAny(name[:1], "._-") {
 		return configf("profile name %.80q: expected 1 to 64 letters, digits, dots, dashes and underscores, the first a letter or digit", name)
 	}
 	return nil

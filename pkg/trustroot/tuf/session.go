@@ -173,7 +173,7 @@ func (s *Session) updateTimestamp(data []byte) error {
 // what its version is held against.
 func (s *Session) refreshTimestamp(ctx context.Context) error {
 	if s.trusted.Root.Signed.IsExpired(s.now) {
-		return &ExpiredError{"root", s.trusted.Root.Signed.Expires}
+		return &RefusedError{"root.json", &ExpiredError{"root", s.trusted.Root.Signed.Expires}}
 	}
 	if len(s.local.Timestamp) > 0 {
 		_ = s.updateTimestamp(s.local.Timestamp) // what is wrong with it is no reason not to replace it

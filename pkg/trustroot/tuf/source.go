@@ -172,6 +172,11 @@ func (s *Source) Cached() (*Snapshot, error) {
 // there: a refresh replaces it.
 func (s *Source) load() *Snapshot {
 	if s.cache != nil {
+		if err := s.cache.check(); err != nil {
+			s.stayInMemory(err)
+		}
+	}
+	if s.cache != nil {
 		s.good, s.seen = s.readState("state.json"), s.readState("seen.json")
 	}
 	if s.good == nil {
@@ -213,8 +218,7 @@ func (s *Source) refresh(ctx context.Context, maxAge time.Duration) (*Snapshot, 
 		case errors.Is(err, errLocked):
 			return nil, &UnavailableError{URL: s.repo.MetadataURL, Err: err}
 		case err != nil:
-			s.opts.Warn(fmt.Sprintf("trust is kept in memory for this run, since the cache can not be used: %v", err))
-			s.cache = nil
+			s.stayInMemory(err)
 		default:
 			defer unlock()
 			now := s.opts.Now()
@@ -329,9 +333,14 @@ func (s *Source) store(name string, st *state) {
 		err = s.cache.write(name, data)
 	}
 	if err != nil {
-		s.opts.Warn(fmt.Sprintf("trust is kept in memory for this run, since the cache can not be written: %v", err))
-		s.cache = nil
+		s.stayInMemory(err)
 	}
+}
+
+// stayInMemory gives the cache up, for as long as the source lives.
+func (s *Source) stayInMemory(err error) {
+	s.opts.Warn(fmt.Sprintf("trust is kept in memory for this run, since the cache can not be used: %v", err))
+	s.cache = nil
 }
 
 // Snapshot is the trust of a repository as of one refresh.

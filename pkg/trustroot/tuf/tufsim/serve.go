@@ -10,10 +10,16 @@ import (
 
 // ServeHTTP serves the repository below /metadata/.
 func (r *Repo) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	name := req.URL.EscapedPath()
+	r.Lock()
+	r.requests = append(r.requests, name)
+	answer := r.Answer
+	r.Unlock()
+	if answer != nil && answer(w, req) {
+		return
+	}
 	r.Lock()
 	defer r.Unlock()
-	name := req.URL.EscapedPath()
-	r.requests = append(r.requests, name)
 	body, ok := r.file(strings.TrimPrefix(name, "/metadata/"))
 	if ok && r.Edit != nil {
 		body = r.Edit(name, body)

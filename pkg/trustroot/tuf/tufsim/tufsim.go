@@ -23,6 +23,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -51,6 +52,10 @@ type Repo struct {
 	// Edit changes what is served, after it was signed. path is that of the URL,
 	// such as /metadata/timestamp.json.
 	Edit func(path string, body []byte) []byte
+
+	// Answer, if set, may answer a request itself; it reports whether it did. The
+	// repository is not locked meanwhile.
+	Answer func(w http.ResponseWriter, req *http.Request) bool
 
 	roots    [][]byte // published: roots[0] is version 1
 	requests []string
