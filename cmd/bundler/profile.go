@@ -39,11 +39,11 @@ func (f *repositoryFlags) check() error {
 }
 
 // options are those of a source that talks to people through cmd.
-func (f *repositoryFlags) options(cmd *cobra.Command, now time.Time, p *tuf.Profile) *tuf.Options {
+func (f *repositoryFlags) options(cmd *cobra.Command, clock func() time.Time, p *tuf.Profile) *tuf.Options {
 	stderr := cmd.ErrOrStderr()
 	o := &tuf.Options{
 		Timeout: f.timeout, MaxAge: cmp.Or(f.maxAge, p.MaxAge),
-		Now:  runningClock(now),
+		Now:  clock,
 		Warn: func(message string) { warnf(stderr, "%s", clean(message)) },
 	}
 	if file, ok := stderr.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
@@ -55,12 +55,6 @@ func (f *repositoryFlags) options(cmd *cobra.Command, now time.Time, p *tuf.Prof
 	}
 	o.CacheDir = dir
 	return o
-}
-
-// runningClock is a clock that shows now now.
-func runningClock(now time.Time) func() time.Time {
-	started := time.Now()
-	return func() time.Time { return now.Add(time.Since(started)) }
 }
 
 func cacheDir() (string, error) {
@@ -80,7 +74,7 @@ func profiles() (tuf.Profiles, error) {
 }
 
 // openProfile returns a profile and its source.
-func openProfile(cmd *cobra.Command, name string, f *repositoryFlags, now time.Time, adjust func(*tuf.Options)) (*tuf.Profile, *tuf.Source, error) {
+func openProfile(cmd *cobra.Command, name string, f *repositoryFlags, clock func() time.Time, adjust func(*tuf.Options)) (*tuf.Profile, *tuf.Source, error) {
 	if err := f.check(); err != nil {
 		return nil, nil, err
 	}
@@ -92,7 +86,7 @@ func openProfile(cmd *cobra.Command, name string, f *repositoryFlags, now time.T
 	if err != nil {
 		return nil, nil, explainTUF(err)
 	}
-	options := f.options(cmd, now, p)
+	options := f.options(cmd, clock, p)
 	if adjust != nil {
 		adjust(options)
 	}
@@ -126,11 +120,11 @@ func explainTUF(err error) error {
 
 // loadProfile returns the trust of a profile, for one run.
 func (f *verifyFlags) loadProfile(cmd *cobra.Command, name string) (*trustroot.Config, error) {
-	now, err := f.clock.now()
+	clock, err := f.clock.clock()
 	if err != nil {
 		return nil, err
 	}
-	_, source, err := openProfile(cmd, name, &f.repository, now, func(o *tuf.Options) { o.Offline = f.offline })
+	_, source, err := openProfile(cmd, name, &f.repository, clock, func(o *tuf.Options) { o.Offline = f.offline })
 	if err != nil {
 		return nil, err
 	}

@@ -51,10 +51,20 @@ func (c *clockFlag) register(cmd *cobra.Command) {
 }
 
 func (c *clockFlag) now() (time.Time, error) {
-	if c.text == "" {
-		return time.Now().UTC(), nil
+	clock, err := c.clock()
+	if err != nil {
+		return time.Time{}, err
 	}
-	return parseTimeFlag("--now", c.text)
+	return clock().UTC(), nil
+}
+
+// clock is for what happens while time goes on. One that a test sets stands.
+func (c *clockFlag) clock() (func() time.Time, error) {
+	if c.text == "" {
+		return time.Now, nil
+	}
+	t, err := parseTimeFlag("--now", c.text)
+	return func() time.Time { return t }, err
 }
 
 // parseTimeFlag reads a time as RFC 3339, or a date, which means its midnight

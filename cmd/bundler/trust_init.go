@@ -70,7 +70,7 @@ Exit status:
 }
 
 func (f *initFlags) run(cmd *cobra.Command) error {
-	now, err := f.clock.now()
+	clock, err := f.clock.clock()
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (f *initFlags) run(cmd *cobra.Command) error {
 		MetadataURL: f.url, TargetsURL: f.targetsURL, AllowHTTP: f.allowHTTP,
 		TrustedRoot: f.trustedRoot, SigningConfig: f.signing, Keyring: f.keyring,
 	}}
-	options := f.options(cmd, now, p)
+	options := f.options(cmd, clock, p)
 	if err := fetchFrom(options, p, f.from); err != nil {
 		return err
 	}
@@ -106,6 +106,7 @@ func (f *initFlags) run(cmd *cobra.Command) error {
 	if err := dir.Add(f.name, p); err != nil {
 		return explainTUF(err)
 	}
+	now := clock()
 	return writeTUF(cmd.OutOrStdout(), f.output, viewTUF(f.name, p, snapshot, now), now)
 }
 

@@ -24,7 +24,7 @@ Exit status:
   3  the profiles could not be read`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			now, err := clock.now()
+			tell, err := clock.clock()
 			if err != nil {
 				return err
 			}
@@ -39,9 +39,10 @@ Exit status:
 			if err != nil {
 				return err
 			}
+			now := tell()
 			views := []*tufView{}
 			for _, name := range names {
-				p, source, err := openProfile(cmd, name, &repositoryFlags{timeout: tuf.DefaultTimeout}, now, nil)
+				p, source, err := openProfile(cmd, name, &repositoryFlags{timeout: tuf.DefaultTimeout}, tell, nil)
 				if err != nil {
 					warnf(cmd.ErrOrStderr(), "%v", err)
 					continue
@@ -118,11 +119,11 @@ Exit status:
 			if dir == "" {
 				return usagef("expected --dir")
 			}
-			now, err := clock.now()
+			tell, err := clock.clock()
 			if err != nil {
 				return err
 			}
-			_, source, err := openProfile(cmd, args[0], &repositoryFlags{timeout: tuf.DefaultTimeout}, now, nil)
+			_, source, err := openProfile(cmd, args[0], &repositoryFlags{timeout: tuf.DefaultTimeout}, tell, nil)
 			if err != nil {
 				return err
 			}

@@ -44,7 +44,7 @@ Exit status:
 			if err := checkTextOrJSON(output); err != nil {
 				return err
 			}
-			c, from, err := loadShown(cmd, args, profile, now)
+			c, from, err := loadShown(cmd, args, profile, func() time.Time { return now })
 			if err != nil {
 				return err
 			}
@@ -70,12 +70,12 @@ Exit status:
 }
 
 // loadShown reads the file, or what a profile has at hand and how it came by it.
-func loadShown(cmd *cobra.Command, args []string, profile string, now time.Time) (*trustroot.Config, *tufView, error) {
+func loadShown(cmd *cobra.Command, args []string, profile string, clock func() time.Time) (*trustroot.Config, *tufView, error) {
 	if profile == "" {
 		c, err := loadTrustFile(args[0])
 		return c, nil, err
 	}
-	p, source, err := openProfile(cmd, profile, &repositoryFlags{timeout: tuf.DefaultTimeout}, now, nil)
+	p, source, err := openProfile(cmd, profile, &repositoryFlags{timeout: tuf.DefaultTimeout}, clock, nil)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -83,7 +83,7 @@ func loadShown(cmd *cobra.Command, args []string, profile string, now time.Time)
 	if err != nil {
 		return nil, nil, noTrust(profile, err)
 	}
-	return snapshot.Config, viewTUF(profile, p, snapshot, now), nil
+	return snapshot.Config, viewTUF(profile, p, snapshot, clock()), nil
 }
 
 // trustView is the result of trust show. Version 1 of its JSON.

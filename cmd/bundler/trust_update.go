@@ -29,7 +29,7 @@ Exit status:
 		Example: "  bundler trust update prod\n  bundler trust update prod --from export/",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			now, err := clock.now()
+			tell, err := clock.clock()
 			if err != nil {
 				return err
 			}
@@ -38,7 +38,7 @@ Exit status:
 			}
 			var options *tuf.Options
 			name := profileArg(args)
-			p, source, err := openProfile(cmd, name, &f, now, func(o *tuf.Options) { options = o })
+			p, source, err := openProfile(cmd, name, &f, tell, func(o *tuf.Options) { options = o })
 			if err != nil {
 				return err
 			}
@@ -54,6 +54,7 @@ Exit status:
 			if err != nil {
 				return explainTUF(fmt.Errorf("trust profile %q: %w", name, err))
 			}
+			now := tell()
 			return writeTUF(cmd.OutOrStdout(), output, viewTUF(name, p, snapshot, now), now)
 		},
 	}
