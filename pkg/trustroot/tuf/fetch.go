@@ -33,6 +33,13 @@ type httpFetcher struct {
 	allowHTTP bool
 }
 
+// NewFetcher returns the fetcher that a Source uses: over HTTPS, and over HTTP on
+// this machine, or anywhere if allowHTTP is set. A nil transport stands for one
+// of its own.
+func NewFetcher(transport http.RoundTripper, allowHTTP bool) Fetcher {
+	return newHTTPFetcher(transport, allowHTTP)
+}
+
 // newHTTPFetcher returns a fetcher that goes through transport, or through one
 // of its own that asks the environment for a proxy, as clients do.
 func newHTTPFetcher(transport http.RoundTripper, allowHTTP bool) *httpFetcher {
