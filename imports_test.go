@@ -42,11 +42,12 @@ var diagram = map[string][]string{
 	"pkg/sign/signer":   nil,
 	"pkg/sign/signer/*": {"pkg/sign/signer"},
 
-	"pkg/trustroot":         nil,
-	"pkg/trustroot/tuf":     {"pkg/trustroot"},
-	"pkg/trustroot/tufrepo": {"pkg/trustroot", "pkg/sign/signer"},
-	"pkg/sandbox":           {"pkg/trustroot"},
-	"pkg/sandbox/server":    {"pkg/sandbox"},
+	"pkg/trustroot":            nil,
+	"pkg/trustroot/tuf":        {"pkg/trustroot"},
+	"pkg/trustroot/tuf/tufsim": nil,
+	"pkg/trustroot/tufrepo":    {"pkg/trustroot", "pkg/sign/signer"},
+	"pkg/sandbox":              {"pkg/trustroot"},
+	"pkg/sandbox/server":       {"pkg/sandbox"},
 
 	"pkg/internal/*": nil,
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/bundler-sign/bundler/pkg/sandbox"
+	"github.com/bundler-sign/bundler/pkg/trustroot/tuf/tufsim"
 )
 
 // BenchmarkCold compares a process that verifies one small file with the least
@@ -29,6 +30,11 @@ func BenchmarkCold(b *testing.B) {
 		benchProcess(b, dir, "./bundler", "verify", "--trusted-root", "root.json", "--now", "2026-01-02T03:04:05Z",
 			"--certificate-identity", sandbox.DefaultIdentity, "--certificate-oidc-issuer", sandbox.DefaultIssuer, "hello")
 		b.ReportMetric(float64(binary.Size())/1e6, "MB-binary")
+	})
+	b.Run("impl=bundler-profile", func(b *testing.B) { // trust from a TUF repository, fetched before
+		writeColdProfile(b, dir)
+		benchProcess(b, dir, "./bundler", "verify", "--trust-profile", "prod", "--offline", "--now", tufStart.Format(time.RFC3339),
+			"--certificate-identity", sandbox.DefaultIdentity, "--certificate-oidc-issuer", sandbox.DefaultIssuer, "hello")
 	})
 	b.Run("impl=sigstore-go", func(b *testing.B) {
 		benchProcess(b, dir, "./sigstorego", "root.json", "hello.sigstore.json", "hello", sandbox.DefaultIdentity, sandbox.DefaultIssuer)
@@ -72,6 +78,30 @@ func writeColdCase(b *testing.B, dir string) {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o644); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// writeColdProfile makes the profile prod, with a home in dir, of a repository
+// that publishes root.json.
+func writeColdProfile(b *testing.B, dir string) {
+	b.Helper()
+	repo := tufsim.New(tufStart)
+	defer repo.Close()
+	trust, err := os.ReadFile(filepath.Join(dir, "root.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	repo.SetTarget("trusted_root.json", trust)
+	repo.Publish()
+	if err := os.WriteFile(filepath.Join(dir, "tuf-root.json"), repo.Root1(), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	b.Setenv("XDG_CONFIG_HOME", filepath.Join(dir, "config"))
+	b.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
+	cmd := exec.Command("./bundler", "trust", "init", "--tuf-url", repo.URL(), "--tuf-root", "tuf-root.json", "--name", "prod", "--now", tufStart.Format(time.RFC3339))
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("%v\n%s", err, out)
 	}
 }
 

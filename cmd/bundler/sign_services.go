@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"time"
@@ -83,11 +84,15 @@ func (s *serviceFlags) load(stderr io.Writer) error {
 }
 
 func (s *serviceFlags) loadTrust(stderr io.Writer) error {
-	if s.trustFlags.trust == "" && s.trustFlags.root == "" {
+	file := cmp.Or(s.trustFlags.trust, s.trustFlags.root)
+	switch {
+	case file == "":
 		return nil
+	case s.trustFlags.trust != "" && s.trustFlags.root != "":
+		return usagef("--trust-config and --trusted-root are the same flag: expected one of them")
 	}
 	var err error
-	if s.trust, err = s.trustFlags.loadTrust(); err != nil {
+	if s.trust, err = s.trustFlags.loadTrustAt(file); err != nil {
 		return err
 	}
 	for _, w := range s.trust.Warnings {

@@ -12,17 +12,19 @@ import (
 func newTrustCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "trust",
-		Short: "Show, check, compare and create trust configs",
-		Long: `Show, check, compare and create trust configs.
+		Short: "Show, check, compare, create and fetch trust configs",
+		Long: `Show, check, compare, create and fetch trust configs.
 
 A trust config is one JSON file that says whom a verifier believes, and when:
 a trusted root, a client trust config (trusted root and signing config), a
-signing config, or bundler's own keyring of bare public keys.
+signing config, or bundler's own keyring of bare public keys. A trust profile
+names a TUF repository that publishes one, and keeps it up to date.
 ` + exitHelp,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newTrustShowCommand(), newTrustCheckCommand(), newTrustDiffCommand(), newTrustCreateCommand())
+	cmd.AddCommand(newTrustInitCommand(), newTrustUpdateCommand(), newTrustListCommand(), newTrustForgetCommand(), newTrustExportCommand(),
+		newTrustShowCommand(), newTrustCheckCommand(), newTrustDiffCommand(), newTrustCreateCommand())
 	return cmd
 }
 
@@ -49,10 +51,20 @@ func (c *clockFlag) register(cmd *cobra.Command) {
 }
 
 func (c *clockFlag) now() (time.Time, error) {
-	if c.text == "" {
-		return time.Now().UTC(), nil
+	clock, err := c.clock()
+	if err != nil {
+		return time.Time{}, err
 	}
-	return parseTimeFlag("--now", c.text)
+	return clock().UTC(), nil
+}
+
+// clock is for what happens while time goes on. One that a test sets stands.
+func (c *clockFlag) clock() (func() time.Time, error) {
+	if c.text == "" {
+		return time.Now, nil
+	}
+	t, err := parseTimeFlag("--now", c.text)
+	return func() time.Time { return t }, err
 }
 
 // parseTimeFlag reads a time as RFC 3339, or a date, which means its midnight

@@ -12,23 +12,30 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/bundler-sign/bundler/pkg/trustroot"
+	"github.com/bundler-sign/bundler/pkg/trustroot/tuf"
 )
 
 func newTrustShowCommand() *cobra.Command {
-	var output string
+	var output, profile string
 	var clock clockFlag
 	cmd := &cobra.Command{
-		Use:   "show FILE",
+		Use:   "show FILE | --trust-profile NAME",
 		Short: "Show whom a trust config believes, and when",
 		Long: `Show whom a trust config believes, and when: names, windows, fingerprints and
-days to expiry.
+days to expiry. Of a trust profile it shows what was fetched last, and fetches
+nothing.
 
 Exit status:
   0  shown
   2  wrong usage, or FILE is not a valid trust config
-  3  FILE could not be read`,
-		Example: "  bundler trust show trusted_root.json\n  bundler trust show trust.json -o json",
-		Args:    cobra.ExactArgs(1),
+  3  FILE could not be read, or the profile has fetched nothing yet`,
+		Example: "  bundler trust show trusted_root.json\n  bundler trust show trust.json -o json\n  bundler trust show --trust-profile prod",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args)+min(len(profile), 1) != 1 {
+				return usagef("expected a FILE or --trust-profile")
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			now, err := clock.now()
 			if err != nil {
@@ -37,7 +44,7 @@ Exit status:
 			if err := checkTextOrJSON(output); err != nil {
 				return err
 			}
-			c, err := loadTrustFile(args[0])
+			c, from, err := loadShown(cmd, args, profile, func() time.Time { return now })
 			if err != nil {
 				return err
 			}
@@ -45,16 +52,38 @@ Exit status:
 				fmt.Fprintf(cmd.ErrOrStderr(), "bundler: warning: %s: %s\n", c.Source, w)
 			}
 			view := viewTrust(c, now)
+			view.TUF = from
 			if output == "json" {
 				return writeIndented(cmd.OutOrStdout(), view)
+			}
+			if from != nil {
+				from.text(cmd.OutOrStdout(), now)
 			}
 			view.text(cmd.OutOrStdout())
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&profile, "trust-profile", "", "the `name` of a trust profile")
 	outputFlag(cmd, &output)
 	clock.register(cmd)
 	return cmd
+}
+
+// loadShown reads the file, or what a profile has at hand and how it came by it.
+func loadShown(cmd *cobra.Command, args []string, profile string, clock func() time.Time) (*trustroot.Config, *tufView, error) {
+	if profile == "" {
+		c, err := loadTrustFile(args[0])
+		return c, nil, err
+	}
+	p, source, err := openProfile(cmd, profile, &repositoryFlags{timeout: tuf.DefaultTimeout}, clock, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	snapshot, err := source.Cached()
+	if err != nil {
+		return nil, nil, noTrust(profile, err)
+	}
+	return snapshot.Config, viewTUF(profile, p, snapshot, clock()), nil
 }
 
 // trustView is the result of trust show. Version 1 of its JSON.
@@ -69,6 +98,7 @@ type trustView struct {
 	Keys          []keyView       `json:"keys"`
 	Services      []serviceView   `json:"services"`
 	Skipped       []string        `json:"skipped"`
+	TUF           *tufView        `json:"tuf,omitempty"` // of a trust profile
 }
 
 // windowView is a closed interval, and where now lies in it.

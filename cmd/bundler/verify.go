@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"path/filepath"
@@ -18,11 +19,15 @@ type verifyFlags struct {
 	manifest string
 	trust    string
 	root     string
+	profile  string
 	options  string
 	require  string
 	output   string
 	clock    clockFlag
 	offline  bool
+
+	repository repositoryFlags
+
 	key      string
 	keyHint  string
 	details  string
@@ -65,7 +70,9 @@ what the trust config has services for, which is what a trust config for a
 CA of your own means. With --key and no trust config there is nothing to ask
 but the signature itself.
 
-Trust from a file needs no network, and none is used.
+Trust from a file needs no network, and none is used. --trust-profile takes it
+from a TUF repository, asked again when its last answer is older than the profile
+allows; if it can not be reached, that answer stands until it expires.
 ` + exitHelp,
 		Example: `  bundler verify --trusted-root root.json --certificate-identity alice@example.com \
       --certificate-oidc-issuer https://login.example.com release.tar.gz
@@ -91,6 +98,8 @@ func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs.StringVar(&f.manifest, "manifest", "", "a `file` that lists artifacts and bundles, a JSON object a line")
 	fs.StringVar(&f.trust, "trust-config", "", "the trust config `file`: a trusted root, a client trust config or a keyring; or a directory with one such *.json and CRLs as *.crl")
 	fs.StringVar(&f.root, "trusted-root", "", "the same as --trust-config")
+	fs.StringVar(&f.profile, "trust-profile", "", "the `name` of a trust profile made by bundler trust init; by default that in $"+profileVariable)
+	f.repository.register(fs)
 	f.identity.register(fs)
 	fs.StringVar(&f.key, "key", "", "the signer's public key `file`, PEM or DER")
 	fs.StringVar(&f.keyHint, "key-hint", "", "another `name` under which bundles know the key of --key")
@@ -109,7 +118,7 @@ func (f *verifyFlags) register(cmd *cobra.Command) {
 	fs.StringArrayVar(&f.crls, "crl", nil, "certificate revocation list `file`, PEM or DER; may be repeated; then all certificates must be covered")
 	fs.BoolVar(&f.ecdsaSHA256, "accept-ecdsa-sha256", false, "accept P-384 and P-521 signatures over SHA-256, as early Sigstore clients made them")
 	fs.BoolVar(&f.any, "insecure-any-identity", false, "accept any signer that the trust config vouches for")
-	fs.BoolVar(&f.offline, "offline", false, "never use the network (trust from a file never does)")
+	fs.BoolVar(&f.offline, "offline", false, "never use the network (trust from a file never does): trust from a profile must be at hand and unexpired")
 	outputFlag(cmd, &f.output)
 	f.clock.register(cmd)
 }
@@ -146,7 +155,7 @@ func (f *verifyFlags) run(cmd *cobra.Command, args []string) error {
 // the order of the arguments, as soon as it is there. An error means that not
 // even the question could be put.
 func (f *verifyFlags) verify(cmd *cobra.Command, args []string, each func(result)) ([]result, error) {
-	trust, err := f.loadTrust()
+	trust, err := f.loadTrust(cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -187,20 +196,26 @@ func explainConfig(err error) error {
 }
 
 // loadTrust reads the one trust config, or makes one of --key alone.
-func (f *verifyFlags) loadTrust() (*trustroot.Config, error) {
-	switch {
-	case f.trust != "" && f.root != "":
+func (f *verifyFlags) loadTrust(cmd *cobra.Command) (*trustroot.Config, error) {
+	if f.trust != "" && f.root != "" {
 		return nil, usagef("--trust-config and --trusted-root are the same flag: expected one of them")
-	case f.trust != "":
-		return f.loadTrustAt(f.trust)
-	case f.root != "":
-		return f.loadTrustAt(f.root)
+	}
+	file := cmp.Or(f.trust, f.root)
+	switch profile := os.Getenv(profileVariable); {
+	case file != "" && f.profile != "":
+		return nil, usagef("--trust-profile and --trust-config: expected one source of trust, found two")
+	case file != "":
+		return f.loadTrustAt(file)
+	case f.profile != "":
+		return f.loadProfile(cmd, f.profile)
 	case f.key != "":
 		return &trustroot.Config{Source: f.key}, nil
+	case profile != "":
+		return f.loadProfile(cmd, profile)
 	case f.options != "":
 		return &trustroot.Config{Source: f.options}, nil
 	}
-	return nil, withHint(usagef("no trust given: expected --trust-config, --trusted-root or --key"),
+	return nil, withHint(usagef("no trust given: expected --trust-config, --trusted-root, --trust-profile or --key"),
 		"a trust config says whom to believe; bundler trust create makes one from a CA's certificates")
 }
 
