@@ -139,24 +139,37 @@ func TestM21SymbolicLinksAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
+		read bool // the state is not behind the link
 		link func(tr *trial, key, outside string) error
 	}{
-		{"cache-directory", func(tr *trial, key, outside string) error {
+		{"cache-directory", false, func(tr *trial, key, outside string) error {
 			if err := os.RemoveAll(key); err != nil {
 				return err
 			}
 			return os.Symlink(outside, key)
 		}},
-		{"state", func(tr *trial, key, outside string) error {
+		{"state", false, func(tr *trial, key, outside string) error {
 			if err := os.Remove(filepath.Join(key, "state.json")); err != nil {
 				return err
 			}
 			return os.Symlink(filepath.Join(outside, "victim"), filepath.Join(key, "state.json"))
 		}},
-		{"new-file", func(tr *trial, key, outside string) error {
+		{"new-file", true, func(tr *trial, key, outside string) error {
 			return os.Symlink(filepath.Join(outside, "victim"), filepath.Join(key, "new"))
 		}},
-		{"lock", func(tr *trial, key, outside string) error {
+		{"cache-directory-to-its-neighbour", false, func(tr *trial, key, outside string) error {
+			if err := os.Rename(key, filepath.Join(tr.dir, "neighbour")); err != nil {
+				return err
+			}
+			return os.Symlink("neighbour", key)
+		}},
+		{"state-to-its-neighbour", false, func(tr *trial, key, outside string) error {
+			if err := os.Rename(filepath.Join(key, "state.json"), filepath.Join(key, "neighbour")); err != nil {
+				return err
+			}
+			return os.Symlink("neighbour", filepath.Join(key, "state.json"))
+		}},
+		{"lock", true, func(tr *trial, key, outside string) error {
 			if err := os.Remove(filepath.Join(key, "lock")); err != nil {
 				return err
 			}
@@ -174,6 +187,10 @@ func TestM21SymbolicLinksAreNotFollowed(t *testing.T) {
 			}
 			if err := test.link(tr, key, outside); err != nil {
 				t.Fatal(err)
+			}
+			offline := tr.source(func(o *tuf.Options) { o.Offline = true })
+			if _, err := offline.Trust(context.Background()); (err == nil) != test.read {
+				t.Errorf("got %v, want the state read: %v", err, test.read)
 			}
 			tr.accepted()
 			entries, err := os.ReadDir(outside)
