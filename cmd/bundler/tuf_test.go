@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -89,7 +90,7 @@ func (tr *tufTrial) command(args ...string) *exec.Cmd {
 // before a refresh may.
 func (tr *tufTrial) run(args ...string) (status int, output string) {
 	tr.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), tuf.DefaultTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), tuf.DefaultTimeout+5*time.Second)
 	defer cancel()
 	cmd := tr.command(append(args, "--now", tr.now.Format(time.RFC3339))...)
 	var out bytes.Buffer
@@ -100,7 +101,7 @@ func (tr *tufTrial) run(args ...string) (status int, output string) {
 	stop := context.AfterFunc(ctx, func() { cmd.Process.Kill() })
 	err := cmd.Wait()
 	if !stop() {
-		tr.t.Fatalf("%v: still running after %v\n%s", args, tuf.DefaultTimeout, &out)
+		tr.t.Fatalf("%v: outlived the deadline of %v\n%s", args, tuf.DefaultTimeout, &out)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		return exit.ExitCode(), out.String()
@@ -128,7 +129,7 @@ func (tr *tufTrial) init(args ...string) []string {
 	return append([]string{"trust", "init", "--tuf-url", tr.repo.URL(), "--tuf-root", "root.json", "--name", "prod"}, args...)
 }
 
-var verifyProd = []string{"verify", "--trust-profile", "prod", "--trust-timeout", "2s", "--certificate-identity", sandbox.DefaultIdentity,
+var verifyProd = []string{"verify", "--trust-profile", "prod", "--certificate-identity", sandbox.DefaultIdentity,
 	"--certificate-oidc-issuer", sandbox.DefaultIssuer, "hello"}
 
 // state is the last good state in the cache, "" if there is none.
@@ -166,8 +167,13 @@ func TestTUFRefuses(t *testing.T) {
 			if attack.Down {
 				status = exitNoVerdict
 			}
+			var deadline []string // 30 s; less where all of it would pass
+			if attack.Hangs {
+				deadline = []string{"--trust-timeout", "1s"}
+			}
+			verifyStale := slices.Concat(verifyProd, deadline)
 			started := time.Now()
-			tr.want(status, regexp.QuoteMeta(attack.Want), "trust", "update", "prod", "--trust-timeout", "2s")
+			tr.want(status, regexp.QuoteMeta(attack.Want), slices.Concat([]string{"trust", "update", "prod"}, deadline)...)
 			t.Logf("took %v", time.Since(started).Round(time.Millisecond))
 			if tr.state() != before {
 				t.Error("the last good state has changed")
@@ -180,10 +186,10 @@ func TestTUFRefuses(t *testing.T) {
 			// Two days later the state is stale. It stands in until it expires.
 			tr.now = tr.now.Add(48 * time.Hour)
 			if !attack.Passes {
-				tr.want(0, "(?s)could not be refreshed.*VERIFIED", verifyProd...)
+				tr.want(0, "(?s)could not be refreshed.*VERIFIED", verifyStale...)
 			}
 			tr.now = tr.now.Add(60 * 24 * time.Hour)
-			if output := tr.want(exitNoVerdict, "expired", verifyProd...); strings.Contains(output, "VERIFIED") {
+			if output := tr.want(exitNoVerdict, "expired", verifyStale...); strings.Contains(output, "VERIFIED") {
 				t.Errorf("expired trust was used:\n%s", output)
 			}
 
@@ -374,27 +380,78 @@ func TestTUFTwoProcessesAtOnce(t *testing.T) {
 	tr.want(0, "VERIFIED", append(verifyProd, "--offline")...)
 }
 
-// M21: a cache that is a symbolic link is not followed.
-func TestTUFCacheLink(t *testing.T) {
+// TestTUFCache holds what is cached to its repository, its clock and its place.
+func TestTUFCache(t *testing.T) {
 	t.Parallel()
-	t.Run("M21-cache-is-a-symbolic-link", func(t *testing.T) {
-		tr := newTUFTrial(t)
-		tr.want(0, "expires", tr.init()...)
-		dirs, err := filepath.Glob(filepath.Join(tr.home, "cache", "bundler", "tuf", "*"))
-		if err != nil || len(dirs) != 1 {
-			t.Fatal(dirs, err)
-		}
-		tr.want(0, "VERIFIED", append(verifyProd, "--offline")...) // the twin
-		outside := t.TempDir()
-		if err := os.Rename(dirs[0], filepath.Join(outside, "moved")); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Symlink(filepath.Join(outside, "moved"), dirs[0]); err != nil {
-			t.Fatal(err)
-		}
-		tr.want(exitNoVerdict, "found a symbolic link", append(verifyProd, "--offline")...)
-		tr.want(0, "in memory", "trust", "update", "prod")
-	})
+	for name, test := range map[string]func(*tufTrial){
+		"U07-root-that-is-not-verified": func(tr *tufTrial) {
+			before := tr.state()
+			tr.repo.PublishRoot()
+			good := tr.repo.RootBytes(2)
+			tr.repo.ReplaceRoot(2, bytes.Replace(good, []byte(`"version": 2`), []byte(`"version": 3`), 1))
+			tr.want(exitNo, "2.root.json: refused", "trust", "update", "prod")
+			if tr.state() != before {
+				tr.t.Error("the last good state has changed")
+			}
+			tr.repo.ReplaceRoot(2, good) // the twin
+			tr.want(0, "root version 2", "trust", "update", "prod")
+		},
+		"U08-urls-that-look-alike": func(tr *tufTrial) {
+			tr.want(0, "expires", append(tr.init(), "--name", "slash", "--tuf-url", tr.repo.URL()+"/")...)
+			if n := len(tr.caches()); n != 2 {
+				tr.t.Errorf("got %d caches, want 2", n)
+			}
+		},
+		"U09-stamp-in-the-future": func(tr *tufTrial) {
+			tr.repo.Requests()
+			tr.want(0, "VERIFIED", verifyProd...)
+			if got := tr.repo.Requests(); len(got) != 0 {
+				tr.t.Errorf("got requests %q, want none with a fresh stamp", got)
+			}
+			tr.now = tr.now.Add(-time.Hour)
+			tr.want(0, "VERIFIED", verifyProd...)
+			if got := tr.repo.Requests(); len(got) == 0 {
+				tr.t.Error("got no requests, want a refresh with a stamp in the future")
+			}
+		},
+		"U11-truncated": func(tr *tufTrial) {
+			path := filepath.Join(tr.caches()[0], "state.json")
+			if err := os.Truncate(path, int64(len(tr.state())/2)); err != nil {
+				tr.t.Fatal(err)
+			}
+			tr.want(exitNoVerdict, "can not be used", append(verifyProd, "--offline")...)
+			tr.want(0, "VERIFIED", verifyProd...)
+			tr.want(0, "VERIFIED", append(verifyProd, "--offline")...)
+		},
+		"M21-cache-is-a-symbolic-link": func(tr *tufTrial) {
+			dir, moved := tr.caches()[0], filepath.Join(tr.home, "moved")
+			if err := os.Rename(dir, moved); err != nil {
+				tr.t.Fatal(err)
+			}
+			if err := os.Symlink(moved, dir); err != nil {
+				tr.t.Fatal(err)
+			}
+			tr.want(exitNoVerdict, "found a symbolic link", append(verifyProd, "--offline")...)
+			tr.want(0, "in memory", "trust", "update", "prod")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr := newTUFTrial(t)
+			tr.want(0, "expires", tr.init()...)
+			tr.want(0, "VERIFIED", append(verifyProd, "--offline")...)
+			test(tr)
+		})
+	}
+}
+
+// caches are the directories of repositories in the cache.
+func (tr *tufTrial) caches() []string {
+	dirs, err := filepath.Glob(filepath.Join(tr.home, "cache", "bundler", "tuf", "*"))
+	if err != nil || len(dirs) == 0 {
+		tr.t.Fatalf("got caches %q, %v, want some", dirs, err)
+	}
+	return dirs
 }
 
 // A home that can not be written means that trust is kept in memory, with one

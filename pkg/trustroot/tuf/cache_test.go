@@ -97,9 +97,12 @@ func between(t *testing.T, data []byte, start, end string) []byte {
 	return value
 }
 
-// U08: a cache is one exact URL's and one root's.
-func TestU08CachesAreKeyedByURLAndRoot(t *testing.T) {
+func TestCachesAreKeyedByURLAndRoot(t *testing.T) {
 	t.Parallel()
+	t.Run("U08-exact-url-and-root", testCacheKeys)
+}
+
+func testCacheKeys(t *testing.T) {
 	tr := newTrial(t)
 	other := tufsim.New(start)
 	t.Cleanup(other.Close)
@@ -134,42 +137,42 @@ type elsewhere struct{}
 
 func (elsewhere) Fetch(context.Context, string, int64) ([]byte, error) { return nil, tuf.ErrNotFound }
 
-// M21: nothing in the cache is followed to elsewhere.
-func TestM21SymbolicLinksAreNotFollowed(t *testing.T) {
+// Nothing in the cache is followed to elsewhere.
+func TestSymbolicLinksAreNotFollowed(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name string
 		read bool // the state is not behind the link
 		link func(tr *trial, key, outside string) error
 	}{
-		{"cache-directory", false, func(tr *trial, key, outside string) error {
+		{"M21-cache-directory", false, func(tr *trial, key, outside string) error {
 			if err := os.RemoveAll(key); err != nil {
 				return err
 			}
 			return os.Symlink(outside, key)
 		}},
-		{"state", false, func(tr *trial, key, outside string) error {
+		{"M21-state", false, func(tr *trial, key, outside string) error {
 			if err := os.Remove(filepath.Join(key, "state.json")); err != nil {
 				return err
 			}
 			return os.Symlink(filepath.Join(outside, "victim"), filepath.Join(key, "state.json"))
 		}},
-		{"new-file", true, func(tr *trial, key, outside string) error {
+		{"M21-new-file", true, func(tr *trial, key, outside string) error {
 			return os.Symlink(filepath.Join(outside, "victim"), filepath.Join(key, "new"))
 		}},
-		{"cache-directory-to-its-neighbour", false, func(tr *trial, key, outside string) error {
+		{"M21-cache-directory-to-its-neighbour", false, func(tr *trial, key, outside string) error {
 			if err := os.Rename(key, filepath.Join(tr.dir, "neighbour")); err != nil {
 				return err
 			}
 			return os.Symlink("neighbour", key)
 		}},
-		{"state-to-its-neighbour", false, func(tr *trial, key, outside string) error {
+		{"M21-state-to-its-neighbour", false, func(tr *trial, key, outside string) error {
 			if err := os.Rename(filepath.Join(key, "state.json"), filepath.Join(key, "neighbour")); err != nil {
 				return err
 			}
 			return os.Symlink("neighbour", filepath.Join(key, "state.json"))
 		}},
-		{"lock", true, func(tr *trial, key, outside string) error {
+		{"M21-lock", true, func(tr *trial, key, outside string) error {
 			if err := os.Remove(filepath.Join(key, "lock")); err != nil {
 				return err
 			}

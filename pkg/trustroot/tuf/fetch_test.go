@@ -49,10 +49,14 @@ func TestCheckURL(t *testing.T) {
 	}
 }
 
-// U10: a redirect from https: to http: is not followed, not even where http: is
+// A redirect from https: to http: is not followed, not even where http: is
 // allowed, and one within the host is, without credentials.
-func TestU10RedirectsNeverDowngrade(t *testing.T) {
+func TestRedirectsNeverDowngrade(t *testing.T) {
 	t.Parallel()
+	t.Run("U10-downgrade", testDowngrade)
+}
+
+func testDowngrade(t *testing.T) {
 	plain := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the downgrade was followed") }))
 	t.Cleanup(plain.Close)
 	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,9 +88,15 @@ func TestU10RedirectsNeverDowngrade(t *testing.T) {
 	}
 }
 
-// M20: names never leave the place that they are looked up in.
-func TestM20Names(t *testing.T) {
+// Names never leave the place that they are looked up in.
+func TestNamesStayInside(t *testing.T) {
 	t.Parallel()
+	t.Run("M20-target", testTargetNames)
+	t.Run("M20-profile", testProfileNames)
+	t.Run("M20-role", testRoleNames)
+}
+
+func testTargetNames(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		ok   bool
@@ -100,6 +110,9 @@ func TestM20Names(t *testing.T) {
 			t.Errorf("target %.40q: got %v, want ok %v", test.name, err, test.ok)
 		}
 	}
+}
+
+func testProfileNames(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		ok   bool
@@ -115,8 +128,7 @@ func TestM20Names(t *testing.T) {
 }
 
 // Names of delegated roles are the repository's to choose; they stay escaped.
-func TestM20RoleNamesAreEscaped(t *testing.T) {
-	t.Parallel()
+func testRoleNames(t *testing.T) {
 	target := &Target{Name: "a b/c?d"}
 	if got, want := target.path(), "a%20b/c%3Fd"; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -102,10 +102,14 @@ func TestFollowsRootRotations(t *testing.T) {
 	}
 }
 
-// U07: what a failed refresh has verified is remembered, and nothing else; the
-// last complete state is as it was.
-func TestU07RemembersOnlyWhatIsVerified(t *testing.T) {
+// What a failed refresh has verified is remembered, and nothing else; the last
+// complete state is as it was.
+func TestRemembersOnlyWhatIsVerified(t *testing.T) {
 	t.Parallel()
+	t.Run("U07-root", testRemembersRoot)
+}
+
+func testRemembersRoot(t *testing.T) {
 	tr := newTrial(t)
 	tr.accepted()
 	tr.repo.Rotate("timestamp")

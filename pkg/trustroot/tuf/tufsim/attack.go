@@ -24,6 +24,7 @@ type Attack struct {
 	Play   func(*Repo)
 	Twin   func(*Repo) // the same without the fault, which a client must accept; nil: Publish
 	Want   string      // a part of what a client says
+	Hangs  bool        // a client must end it by its deadline
 	Passes bool        // it ends when the client comes again
 	Down   bool        // the client can not tell it from a repository that is out of order
 }
@@ -370,8 +371,8 @@ func transports() []Attack {
 		{Name: "U10-redirect-to-another-scheme", Play: answer("timestamp.json", redirect(func(*http.Request) string { return "ftp://127.0.0.1/" })), Want: "redirect from http to ftp", Twin: sameHost},
 		{Name: "U10-redirect-with-credentials", Play: answer("timestamp.json", redirect(func(req *http.Request) string { return "http://a:b@" + req.Host + "/" })), Want: "credentials", Twin: sameHost},
 		{Name: "U10-redirect-forever", Play: answer("timestamp.json", redirect(func(req *http.Request) string { return req.URL.Path })), Want: "more than 3 redirects", Twin: sameHost},
-		{Name: "U03-never-answers", Play: answer("timestamp.json", func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() }), Want: "took longer", Down: true},
-		{Name: "U03-drips", Play: answer("timestamp.json", drip), Want: "took longer", Down: true},
+		{Name: "U03-never-answers", Play: answer("timestamp.json", func(_ http.ResponseWriter, req *http.Request) { <-req.Context().Done() }), Want: "took longer", Hangs: true, Down: true},
+		{Name: "U03-drips", Play: answer("timestamp.json", drip), Want: "took longer", Hangs: true, Down: true},
 		{Name: "R11-wrong-content-length", Play: answer("timestamp.json", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte("{}"))
