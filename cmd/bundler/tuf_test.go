@@ -146,8 +146,8 @@ func (tr *tufTrial) state() string {
 }
 
 // TestTUFRefuses plays every attack on a user: the update fails in time and says
-// why, nothing is lost, and what was verified with the last state still is. A
-// user without a state gets no verdict. The attack's twin is accepted.
+// why, nothing is lost, and what was verified with the last state still is, until
+// that expires: then there is no verdict. The attack's twin is accepted.
 func TestTUFRefuses(t *testing.T) {
 	t.Parallel()
 	for _, attack := range tufsim.Attacks() {
